@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,7 +18,16 @@ from matcher.store.redis.address import parse_address
 
 PREFIX: Final = "MATCHER_"
 CLIENT_VARIABLES: Final = frozenset(
-    {"MATCHER_TARGET", "MATCHER_SITE", "MATCHER_TLS_CA", "MATCHER_TLS_CLIENT_CERT", "MATCHER_TLS_CLIENT_KEY"}
+    {
+        "MATCHER_TARGET",
+        "MATCHER_SITE",
+        "MATCHER_TLS_CA",
+        "MATCHER_TLS_CLIENT_CERT",
+        "MATCHER_TLS_CLIENT_KEY",
+        "MATCHER_TOKEN",
+        "MATCHER_TOKEN_FILE",
+        "MATCHER_TOKEN_COMMAND",
+    }
 )
 """Variables that the command line and the client read, not the service."""
 
@@ -33,6 +43,12 @@ SERVICE_LINK: Final = re.compile(
 """Variables that Kubernetes sets for a Service whose name begins with `matcher`; MATCHER_PORT itself is tcp://…"""
 
 
+class AuthWay(StrEnum):
+    """A way to say who one is."""
+
+    KEYS = "keys"
+
+
 class Settings(BaseModel):
     """How the service runs. Each field is read from the variable MATCHER_<FIELD IN CAPITALS>."""
 
@@ -42,6 +58,17 @@ class Settings(BaseModel):
     beyond_loopback: bool = Field(
         False,
         description="Allows `listen` and `metrics_listen` to name an address that other machines can reach.",
+    )
+    auth: str = Field(
+        "off",
+        description="How callers say who they are: `keys`, or several with commas between; off: nobody is asked, and "
+        "every caller may do everything.",
+    )
+    unauthenticated: bool = Field(
+        False, description="Allows `auth` to be off where `beyond_loopback` lets other machines reach the service."
+    )
+    open_reflection: bool = Field(
+        False, description="Tells callers who do not say who they are which methods there are (gRPC reflection)."
     )
     metrics_listen: str = Field(
         "127.0.0.1:9464", description="Address and port of /metrics; empty: no metrics are served."
@@ -188,6 +215,16 @@ class Settings(BaseModel):
     def _model(cls, value: str) -> str:
         return value or PACKAGED_PAIR
 
+    @field_validator("auth")
+    @classmethod
+    def _auth(cls, value: str) -> str:
+        ways = [way.strip() for way in value.split(",")]
+        if ways == ["off"]:
+            return value
+        if unknown := [way for way in ways if way not in set(AuthWay)]:
+            raise ValueError(f"{unknown[0]!a} is no way to say who one is: off, or {', '.join(AuthWay)}")
+        return ",".join(dict.fromkeys(ways))
+
     @field_validator("listen", "metrics_listen")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -230,6 +267,11 @@ class Settings(BaseModel):
                     raise ValueError(
                         f"{name} {address} can be reached from other machines: set {PREFIX}BEYOND_LOOPBACK=true"
                     )
+        if self.beyond_loopback and not self.auth_ways and not self.unauthenticated:
+            raise ValueError(
+                f"beyond_loopback without auth lets everybody who reaches the port do everything: set {PREFIX}AUTH "
+                f"(docs/security.md), or {PREFIX}UNAUTHENTICATED=true"
+            )
         for name in ("keep_seconds", "decision_seconds"):
             if getattr(self, name) < self.request_id_window_seconds:
                 raise ValueError(f"{name} must not be less than request_id_window_seconds: a replay reads both")
@@ -240,6 +282,11 @@ class Settings(BaseModel):
         if self.seal_keys_file and self.seal_keys_file.resolve().is_relative_to(self.data_dir.resolve()):
             raise ValueError("seal_keys_file must not lie in data_dir: a copy of the data would hold its keys")
         return self
+
+    @property
+    def auth_ways(self) -> frozenset[AuthWay]:
+        """Return how callers say who they are; empty: nobody is asked."""
+        return frozenset() if self.auth == "off" else frozenset(map(AuthWay, self.auth.split(",")))
 
     @property
     def keyring_file(self) -> Path | None:

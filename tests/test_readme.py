@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from matcher.config import markdown
-from matcher.v1 import customers_pb2, feedback_pb2, roster_pb2, routing_pb2
+from matcher.v1 import customers_pb2, feedback_pb2, keys_pb2, roster_pb2, routing_pb2
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -30,6 +30,7 @@ def test_the_table_of_the_api_names_every_method() -> None:
         roster_pb2.DESCRIPTOR.services_by_name["RosterService"],
         customers_pb2.DESCRIPTOR.services_by_name["CustomerService"],
         feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"],
+        keys_pb2.DESCRIPTOR.services_by_name["KeyService"],
     )
     methods = {method.name for service in services for method in service.methods}
     table = README.read_text("utf-8").partition("## The API")[2].partition("**Hard constraints**")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,7 +36,7 @@ class ComparedUnits:
     @property
     def whole_text(self) -> str:
         """The text of all units together; "" where there are fewer than two."""
-        return " ".join(self.texts)[:LONGEST_WHOLE] if len(self.texts) > 1 else ""
+        return whole_of(self.texts)
 
 
 def profile_units(message: Message, unknown: Unknown) -> tuple[tuple[ProfileUnit, ...], list[str]]:
@@ -50,6 +51,11 @@ def profile_units(message: Message, unknown: Unknown) -> tuple[tuple[ProfileUnit
     known = comparable_interests([text for _, text in placed], unknown)
     kept = [(place, text) for (place, _), text in zip(placed, known, strict=True) if text]
     return tuple(ProfileUnit(place, message.interests_shareable) for place, _ in kept), [text for _, text in kept]
+
+
+def whole_of(units: Sequence[str]) -> str:
+    """Return the text of all units together; "" where there are fewer than two."""
+    return " ".join(units)[:LONGEST_WHOLE] if len(units) > 1 else ""
 
 
 def with_whole(units: Sentences) -> Sentences:

@@ -68,7 +68,8 @@ class TableAuthorizer:
             if not any(grant.sites is ALL and grant.pools is ALL for grant in grants):
                 raise PermissionDenied(method, row.needed, "all sites")
             return EVERYTHING
-        scope = NOTHING
+        # The rows of an import name no site: theirs is that of the config, which came first and was compared.
+        scope = EVERYTHING if row.reach is Reach.SITE else NOTHING
         for site in asked.sites:
             scope = _Call(method, row, asked, site).scope(grants)
         return scope

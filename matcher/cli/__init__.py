@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from matcher.cli import (
+    access_commands,
     agent_commands,
     backup_commands,
     contact_commands,
@@ -87,6 +88,7 @@ app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
 app.add_typer(key_commands.commands())
+app.add_typer(access_commands.commands())
 
 
 def main() -> None:

@@ -42,13 +42,14 @@ async def coverage(
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw what is brought up most into this PNG.")
     ] = None,
     export: Annotated[
-        Format | None, typer.Option("--export", help="Print the counts for product people as CSV; nothing names an agent.")
+        Format | None,
+        typer.Option("--export", help="Print the counts for product people as CSV; nothing names an agent."),
     ] = None,
 ) -> None:
     """Show what customers bring up, what of it nobody shares or was free for, what rises, and what nobody asks for.
 
-    Only pools with `--listening` are listened to. Numbers are rounded to 5, and what fewer than ten customers a day bring
-    up is not shown.
+    Only pools with `--listening` are listened to. Numbers are rounded to 5, and what fewer than ten customers bring up
+    on every day is not shown.
     """
     async with session.client() as client:
         report = await client.coverage(pool, days=days)
@@ -78,7 +79,9 @@ def _say(session: Session, report: pb.GetCoverageResponse) -> None:
         interests = [entry for entry in report.entries if entry.kind == pb.COVERAGE_KIND_INTEREST]
         _name(session, "rises", [entry.display_name for entry in report.entries if entry.rising])
         _name(session, "nobody shares", [entry.display_name for entry in interests if not entry.sharing_agents])
-        short = [f"{one.display_name} ({one.nobody_free})" for one in interests if one.nobody_free and one.sharing_agents]
+        short = [
+            f"{one.display_name} ({one.nobody_free})" for one in interests if one.nobody_free and one.sharing_agents
+        ]
         _name(session, "shared, but nobody was free (contacts)", short)
     of_agents = defaultdict[str, list[str]](list)
     for one in report.unasked:

@@ -27,6 +27,7 @@ from matcher.cli.progress import clear_bar
 from matcher.cli.terminal_text import visible
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
 from matcher.client.connection import SILENCE
+from matcher.client.credentials import TokenSource, token_of
 
 DEFAULT_TARGET = "localhost:50051"
 PANEL = "Every command"
@@ -53,6 +54,7 @@ class Session:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    token: TokenSource | None = None
     out: Console = field(default_factory=lambda: _console(stderr=False))
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
@@ -60,7 +62,11 @@ class Session:
         """Return a client, to be opened with `async with`."""
         deadlines = Deadlines() if self.timeout is None else Deadlines.all_at(self.timeout)
         return MatcherClient(
-            self.target, site=self.site, deadlines=deadlines, credentials=self._credentials() if self.tls else None
+            self.target,
+            site=self.site,
+            deadlines=deadlines,
+            credentials=self._credentials() if self.tls else None,
+            token=self.token,
         )
 
     def channel(self) -> grpc.aio.Channel:
@@ -263,10 +269,30 @@ def _session(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            envvar="MATCHER_TOKEN_FILE",
+            help="The file with the access key or the token to present; the key itself may be in MATCHER_TOKEN.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    token_command: Annotated[
+        str | None,
+        typer.Option(
+            "--token-command",
+            envvar="MATCHER_TOKEN_COMMAND",
+            help="The command that prints the token to present.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> Session:
     uses_tls = tls or any(file is not None for file in (tls_ca, tls_cert, tls_key))
-    return Session(server, site, timeout, as_json, uses_tls, tls_ca, tls_cert, tls_key)
+    return Session(
+        server, site, timeout, as_json, uses_tls, tls_ca, tls_cert, tls_key, token_of(token_file, token_command)
+    )
 
 
 def _store_session(

@@ -9,16 +9,30 @@ from __future__ import annotations
 from matcher.client.connection import Connection, Deadlines
 from matcher.client.contact_calls import ContactCalls
 from matcher.client.coverage_calls import CoverageCalls
+from matcher.client.credentials import FixedToken, TokenCommand, TokenFile, certificates_of, token_of_environment
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
 from matcher.client.joint_calls import JointCalls
+from matcher.client.key_calls import KeyCalls
 from matcher.client.roster_calls import RosterCalls
 from matcher.client.routing_calls import RoutingCalls
 
-__all__ = ["Deadlines", "MatcherCallError", "MatcherClient", "Violation"]
+__all__ = [
+    "Deadlines",
+    "FixedToken",
+    "MatcherCallError",
+    "MatcherClient",
+    "TokenCommand",
+    "TokenFile",
+    "Violation",
+    "certificates_of",
+    "token_of_environment",
+]
 
 
-class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, CoverageCalls, Connection):
+class MatcherClient(
+    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, CoverageCalls, KeyCalls, Connection
+):
     """Calls the service for one site.
 
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
 import grpc
 
+from matcher.client.credentials import FixedToken, TokenSource
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
 from matcher.client.spreading import spread
 from matcher.client.true_status import with_true_status
 from matcher.v1.customers_pb2_grpc import CustomerServiceStub
 from matcher.v1.feedback_pb2_grpc import FeedbackServiceStub
+from matcher.v1.keys_pb2_grpc import KeyServiceStub
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from matcher.v1.customers_pb2_grpc import CustomerServiceAsyncStub
     from matcher.v1.feedback_pb2_grpc import FeedbackServiceAsyncStub
+    from matcher.v1.keys_pb2_grpc import KeyServiceAsyncStub
     from matcher.v1.roster_pb2_grpc import RosterServiceAsyncStub
     from matcher.v1.routing_pb2_grpc import RoutingServiceAsyncStub
 
@@ -51,8 +54,10 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
+Metadata: TypeAlias = "tuple[tuple[str, str], ...] | None"
 Stubs: TypeAlias = (
-    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, FeedbackServiceAsyncStub]"
+    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, FeedbackServiceAsyncStub,"
+    " KeyServiceAsyncStub]"
 )
 
 
@@ -105,7 +110,9 @@ class Connection:
         channels: int = 1,
         credentials: grpc.ChannelCredentials | None = None,
         deadlines: Deadlines | None = None,
+        token: TokenSource | str | None = None,
     ) -> None:
+        """credentials: of TLS, None: the connection is not encrypted. token: an access key or a JWT, or its source."""
         if channels < 1:
             raise ValueError(f"channels is {channels}; at least 1 is needed")
         self.target = target
@@ -114,6 +121,7 @@ class Connection:
         self._count = channels
         self._loop: asyncio.AbstractEventLoop | None = None
         self._credentials = credentials
+        self._token = FixedToken(token) if isinstance(token, str) else token
         self._channels: list[grpc.aio.Channel] = []
         self._channel: Callable[[], grpc.aio.Channel]
         self._stubs: Iterator[Stubs] = iter(())
@@ -149,6 +157,7 @@ class Connection:
                     RosterServiceStub(channel),
                     CustomerServiceStub(channel),
                     FeedbackServiceStub(channel),
+                    KeyServiceStub(channel),
                 )
                 for channel in channels
             ]
@@ -201,6 +210,13 @@ class Connection:
     def _feedback(self) -> FeedbackServiceAsyncStub:
         return self._next()[3]
 
+    @property
+    def _keys(self) -> KeyServiceAsyncStub:
+        return self._next()[4]
+
+    async def _metadata(self) -> Metadata:
+        return None if self._token is None else (("authorization", f"Bearer {await self._token.text()}"),)
+
     def _next(self) -> Stubs:
         stubs = next(self._stubs, None)
         if stubs is None:
@@ -209,49 +225,50 @@ class Connection:
             raise RuntimeError("the client was opened in another event loop: open it in the loop that calls it")
         return stubs
 
-    @staticmethod
     async def _call(
-        method: grpc.aio.UnaryUnaryMultiCallable[Request, Answer], request: Request, seconds: float
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Answer], request: Request, seconds: float
     ) -> Answer:
+        metadata = await self._metadata()
         try:
-            return await method(request, timeout=seconds)
+            return await method(request, timeout=seconds, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise MatcherCallError.of_call(error, getattr(request, "request_id", "")) from error
 
-    @staticmethod
     def _watch(
-        method: grpc.aio.UnaryStreamMultiCallable[Request, Answer], request: Request, silence: float | None
+        self, method: grpc.aio.UnaryStreamMultiCallable[Request, Answer], request: Request, silence: float | None
     ) -> AsyncGenerator[Answer, None]:
-        return _answers(lambda: method(request), silence)
+        return self._answers(lambda metadata: method(request, metadata=metadata), silence)
 
-    @staticmethod
     def _stream(
+        self,
         method: grpc.aio.StreamStreamMultiCallable[Request, Answer],
         requests: AsyncIterator[Request],
         silence: float,
     ) -> AsyncGenerator[Answer, None]:
-        return _answers(lambda: with_true_status(method(requests)), silence)
+        return self._answers(lambda metadata: with_true_status(method(requests, metadata=metadata)), silence)
 
+    async def _answers(
+        self,
+        begin: Callable[
+            [Metadata], grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]
+        ],
+        silence: float | None,
+    ) -> AsyncGenerator[Answer, None]:
+        """Yield the answers of a stream, which begins with the first `anext`.
 
-async def _answers(
-    begin: Callable[[], grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]],
-    silence: float | None,
-) -> AsyncGenerator[Answer, None]:
-    """Yield the answers of a stream, which begins with the first `anext`.
-
-    silence: the longest time between two answers in seconds, None: any. Raises MatcherCallError.
-    """
-    call = begin()
-    try:
-        while True:
-            async with asyncio.timeout(silence):
-                answer = await call.read()
-            if answer is grpc.aio.EOF:
-                return
-            yield cast("Answer", answer)
-    except grpc.aio.AioRpcError as error:
-        raise MatcherCallError.of_call(error) from error
-    except TimeoutError as error:
-        raise MatcherCallError(grpc.StatusCode.DEADLINE_EXCEEDED, "", f"{SILENCE} {silence:g} seconds") from error
-    finally:
-        call.cancel()
+        silence: the longest time between two answers in seconds, None: any. Raises MatcherCallError.
+        """
+        call = begin(await self._metadata())
+        try:
+            while True:
+                async with asyncio.timeout(silence):
+                    answer = await call.read()
+                if answer is grpc.aio.EOF:
+                    return
+                yield cast("Answer", answer)
+        except grpc.aio.AioRpcError as error:
+            raise MatcherCallError.of_call(error) from error
+        except TimeoutError as error:
+            raise MatcherCallError(grpc.StatusCode.DEADLINE_EXCEEDED, "", f"{SILENCE} {silence:g} seconds") from error
+        finally:
+            call.cancel()

@@ -45,6 +45,7 @@ SAFE_TO_REPEAT = {
         "LinkCustomers",
     ),
     "matcher.v1.FeedbackService": ("GetCoverage",),
+    "matcher.v1.KeyService": ("ListKeys",),
 }
 """Calls whose repeat changes nothing more. CompleteReservation is not among them: where a pool keeps the former meaning
 of a second call (second_complete_ends_wrap_up), a repeat would end the wrap-up. The client's `complete` repeats it."""

@@ -27,6 +27,11 @@ from matcher.errors.conflicts import (
     WatcherTooSlow,
 )
 from matcher.errors.credentials import (
+    AccessKeyExists,
+    AccessKeyNotFound,
+    AccessKeysLive,
+    AccessKeysOff,
+    AccessKeysUnknown,
     CredentialsExpired,
     CredentialsMissing,
     CredentialsRevoked,
@@ -75,6 +80,11 @@ from matcher.errors.service import (
 )
 
 __all__ = [
+    "AccessKeyExists",
+    "AccessKeyNotFound",
+    "AccessKeysLive",
+    "AccessKeysOff",
+    "AccessKeysUnknown",
     "AgentExists",
     "AgentFull",
     "AgentHasHolds",

@@ -44,3 +44,49 @@ class CredentialsRevoked(Unauthenticated):
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"the {kind} was revoked", kind=kind)
+
+
+class AccessKeysUnknown(MatcherError):
+    """The store's keys could not be read for so long that those read last no longer count."""
+
+    reason = "STORE_UNAVAILABLE"
+    retry_after_seconds = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("the store with the keys has not answered for ten minutes: nobody can be recognised by a key")
+
+
+class AccessKeysOff(MatcherError):
+    """This service does not take keys, so that it makes and shows none either."""
+
+    reason = "ACCESS_KEYS_OFF"
+
+    def __init__(self) -> None:
+        super().__init__("this service takes no keys (MATCHER_AUTH)")
+
+
+class AccessKeyNotFound(MatcherError):
+    """There is no live key of this id, or no live key of this principal."""
+
+    reason = "ACCESS_KEY_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no live key {name}", key=name)
+
+
+class AccessKeyExists(MatcherError):
+    """The principal has a live key."""
+
+    reason = "ACCESS_KEY_EXISTS"
+
+    def __init__(self, principal: str) -> None:
+        super().__init__(f"{principal} has a live key: rotate it, or revoke it first", principal=principal)
+
+
+class AccessKeysLive(MatcherError):
+    """As many keys live as may."""
+
+    reason = "ACCESS_KEYS_LIVE"
+
+    def __init__(self, of: str, limit: int) -> None:
+        super().__init__(f"{limit} keys of {of} live, as many as may: revoke one first", of=of, limit=limit)

@@ -8,7 +8,7 @@ from typing import Final
 
 import grpc
 
-from matcher.client import Deadlines, MatcherCallError, MatcherClient
+from matcher.client import Deadlines, MatcherCallError, MatcherClient, token_of_environment
 from matcher.loadtest.open_loop import Complete
 from matcher.loadtest.plan import PlanWrong, Target
 from matcher.loadtest.tally import Ending, Outcome
@@ -23,7 +23,14 @@ def open_client(target: Target, site: str, *, channels: int, deadline_seconds: f
     if target.tls:
         credentials = grpc.ssl_channel_credentials(*map(_read, (target.tls_ca, target.tls_key, target.tls_cert)))
     deadlines = Deadlines(route=deadline_seconds)
-    return MatcherClient(target.address, site=site, channels=channels, deadlines=deadlines, credentials=credentials)
+    return MatcherClient(
+        target.address,
+        site=site,
+        channels=channels,
+        deadlines=deadlines,
+        credentials=credentials,
+        token=token_of_environment(),
+    )
 
 
 def _read(path: str | None) -> bytes | None:

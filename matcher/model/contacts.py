@@ -217,8 +217,12 @@ class Page(Generic[T]):
     places: tuple[str, ...] = ()
 
     def only(self, keeps: Callable[[T], bool]) -> Page[T]:
-        """Return the page without the items that `keeps` refuses; it may be empty, and need not be the last then."""
+        """Return the page without the items that `keeps` refuses; it may be empty, and need not be the last then.
+
+        The next page begins after the last item that is kept, so that its token names nothing that is not.
+        """
         kept = [keeps(item) for item in self.items]
         if all(kept):
             return self
-        return Page(tuple(compress(self.items, kept)), self.next, tuple(compress(self.places, kept)))
+        places = tuple(compress(self.places, kept))
+        return Page(tuple(compress(self.items, kept)), places[-1] if places and self.next else self.next, places)

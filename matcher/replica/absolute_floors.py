@@ -18,20 +18,23 @@ from matcher.affinity.interest_stock import interest_stock
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.small_talk import measured_sentences, support_texts
 from matcher.encoder import Encoder, Vectors
-from matcher.index import Query, SiteIndex
+from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.ranking.floors import Floors, floor_of
-from matcher.replica.floor_queries import floor_queries
+from matcher.replica.floor_texts import FloorText, floor_texts
 from matcher.replica.interest_vectors import encode_interests
 
 log = structlog.get_logger(__name__)
 
-SHARE: Final = 0.9
+SHARE: Final = 0.98
 """The share of small talk and support texts of a language that stays below its absolute floor."""
 
 HELD: Final = 4
 """Interests of each agent of the stock, as many as agents often have."""
+
+MEASURED_AS: Final = "units and whole"
+"""What is compared of a text; a change of it makes kept floors invalid."""
 
 MOST_KEPT: Final = 32
 """Scorers whose floors a file keeps: the last ones."""
@@ -42,7 +45,7 @@ class _Stock(NamedTuple):
 
     interests: tuple[str, ...]
     vectors: Vectors
-    texts: Mapping[str, list[Query]]
+    texts: Mapping[str, list[FloorText]]
 
 
 class AbsoluteFloors:
@@ -92,7 +95,7 @@ class AbsoluteFloors:
         interests = await asyncio.to_thread(interest_stock)
         log.info("measuring what small talk reaches, once for this model and scorer", interests=len(interests))
         texts = {
-            language: await floor_queries(self._encoder, language, (*sentences, *support_texts().get(language, ())))
+            language: await floor_texts(self._encoder, language, (*sentences, *support_texts().get(language, ())))
             for language, sentences in measured_sentences().items()
         }
         return _Stock(interests, await encode_interests(self._encoder, interests), texts)
@@ -108,7 +111,9 @@ def _measure(stock: _Stock, scorer: Scorer) -> Floors:
         index.put(Agent(str(number), profile, AgentStatus.ONLINE, 1, 1, 0, 0, 0), stock.vectors[number::agents])
     return _floors(
         {
-            language: floor_of(index.best_affinities(of_language, DEFAULT_POOL), SHARE)
+            language: floor_of(
+                index.best_affinities([text.query(scorer.whole) for text in of_language], DEFAULT_POOL), SHARE
+            )
             for language, of_language in stock.texts.items()
             if of_language
         }
@@ -122,7 +127,7 @@ def _floors(by_language: Mapping[str, float]) -> Floors:
 
 def _digest(encoder: Encoder) -> str:
     """Return 16 hex digits of everything but the model and the scorer that decides the floors."""
-    decides = [encoder.runtime, SHARE, HELD, interest_stock(), measured_sentences(), dict(support_texts())]
+    decides = [encoder.runtime, MEASURED_AS, SHARE, HELD, interest_stock(), measured_sentences(), dict(support_texts())]
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()[:16]
 
 

@@ -17,10 +17,10 @@ from matcher.affinity.scorer import Scorer
 from matcher.affinity.small_talk import measured_sentences
 from matcher.aio import cancel_and_wait
 from matcher.encoder import Encoder
-from matcher.index import Query, SiteIndex
+from matcher.index import SiteIndex
 from matcher.ranking.floors import Floors, floor_of
 from matcher.replica.absolute_floors import AbsoluteFloors
-from matcher.replica.floor_queries import floor_queries
+from matcher.replica.floor_texts import FloorText, floor_texts
 
 log = structlog.get_logger(__name__)
 
@@ -44,11 +44,11 @@ class _Computed(NamedTuple):
 class AffinityFloors:
     """Compute floors on first use, and again when the roster or the pool's scorer has changed."""
 
-    def __init__(self, messages: Mapping[str, Sequence[Query]], absolute: AbsoluteFloors | None = None) -> None:
-        """messages: small talk by the tag of its language. absolute: no floor is lower; None: any may be 0."""
+    def __init__(self, texts: Mapping[str, Sequence[FloorText]], absolute: AbsoluteFloors | None = None) -> None:
+        """texts: small talk by the tag of its language. absolute: no floor is lower; None: any may be 0."""
         self._absolute = absolute
-        self._messages = [message for of_language in messages.values() for message in of_language]
-        self._languages = [language for language, of_language in messages.items() for _ in of_language]
+        self._texts = [text for of_language in texts.values() for text in of_language]
+        self._languages = [language for language, of_language in texts.items() for _ in of_language]
         self._floors: WeakKeyDictionary[SiteIndex, dict[str, _Computed]] = WeakKeyDictionary()
         self._computing: dict[tuple[int, str, int], asyncio.Task[Floors]] = {}
         """Running computations by index, pool and scorer; each task keeps its index, so that no id is used twice."""
@@ -58,8 +58,8 @@ class AffinityFloors:
         """Encode the small talk; a sentence of which the model knows no word meets nobody, and counts for nothing."""
         await asyncio.to_thread(prepare)
         sentences = measured_sentences()
-        messages = {language: await floor_queries(encoder, language, sentences[language]) for language in sentences}
-        return cls(messages, absolute)
+        texts = {language: await floor_texts(encoder, language, sentences[language]) for language in sentences}
+        return cls(texts, absolute)
 
     async def prepare(self, scorer: Scorer) -> None:
         """Measure or read the absolute floors by a scorer, so that no message waits for them."""
@@ -103,7 +103,8 @@ class AffinityFloors:
 
     async def _compute(self, index: SiteIndex, pool: str) -> Floors:
         changes, scorer, started = index.changes, index.scorer_of(pool), time.monotonic()
-        floors = self._by_language(await asyncio.to_thread(index.best_affinities, self._messages, pool))
+        small_talk = [text.query(scorer.whole) for text in self._texts]
+        floors = self._by_language(await asyncio.to_thread(index.best_affinities, small_talk, pool))
         if self._absolute:
             floors = floors.at_least(await self._absolute.of(scorer))
         now = time.monotonic()

@@ -33,6 +33,7 @@ from matcher.model import (
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.model.resource_names import agent_name, contact_name
+from matcher.model.scope import Scope, scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage, encode_message, encode_or_fall_back
@@ -224,7 +225,8 @@ class Router:
         ranking = replace(ranking, unknown_preferred=unknown_preferred(replica, request.message.preferred))
         if not request.explain_left_out:
             return ranking
-        return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT))
+        left_out = replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT)
+        return replace(ranking, left_out=_reached(scope_of_call(), replica, left_out))
 
     async def _check_named(self, site: str, agent: str, held: ReservationRef) -> None:
         """Check that a transfer names an agent who exists and does not have the contact already."""
@@ -267,6 +269,16 @@ def _said(message: Message, encoded: EncodedMessage, outcome: ReservedOutcome | 
         texts=encoded.texts,
         vectors=encoded.vectors,
         language=encoded.language,
+    )
+
+
+def _reached(scope: Scope, replica: SiteReplica, left_out: LeftOut) -> LeftOut:
+    """Return the agents left out without the names of those whom the caller does not reach; they are counted."""
+    if scope.pools is None:
+        return left_out
+    known = ((named, replica.index.agent(named[0])) for named in left_out.agents)
+    return replace(
+        left_out, agents=tuple(named for named, agent in known if agent and scope.reaches(agent.profile.pools))
     )
 
 

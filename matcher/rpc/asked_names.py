@@ -35,6 +35,7 @@ TEXTS: Final = frozenset(
         "media_type",
         "page_token",
         "paths",
+        "principal",
         "reason",
         "request_id",
         "resume_token",

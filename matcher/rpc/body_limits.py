@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.v1 import customers_pb2, feedback_pb2, roster_pb2, routing_pb2
+from matcher.v1 import customers_pb2, feedback_pb2, keys_pb2, roster_pb2, routing_pb2
 
 KIB: Final = 2**10
 MIB: Final = 2**20
@@ -78,6 +78,12 @@ _BY_SERVICE: Final = {
     },
     feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"]: {
         "GetCoverage": SMALL_BYTES,
+    },
+    keys_pb2.DESCRIPTOR.services_by_name["KeyService"]: {
+        "CreateKey": AGENT_BYTES,
+        "ListKeys": SMALL_BYTES,
+        "RotateKey": SMALL_BYTES,
+        "RevokeKey": SMALL_BYTES,
     },
 }
 

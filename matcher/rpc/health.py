@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
 from matcher.telemetry import Telemetry
-from matcher.v1 import customers_pb2, feedback_pb2, roster_pb2, routing_pb2
+from matcher.v1 import customers_pb2, feedback_pb2, keys_pb2, roster_pb2, routing_pb2
 
 SERVICES: Final = (
     "",
@@ -18,6 +18,7 @@ SERVICES: Final = (
     roster_pb2.DESCRIPTOR.services_by_name["RosterService"].full_name,
     customers_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name,
     feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"].full_name,
+    keys_pb2.DESCRIPTOR.services_by_name["KeyService"].full_name,
 )
 
 LIVENESS: Final = "liveness"

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from matcher.auth.access_keys import AccessKey
+from matcher.auth.principal import Grant
 from matcher.errors import MatcherError
 from matcher.model import (
     Agent,
@@ -267,6 +269,26 @@ class CoverageService(Protocol):
         """Return what the customers of a pool brought up in the last days."""
 
 
+class AccessKeyService(Protocol):
+    """The access keys of callers. Every method may raise a MatcherError."""
+
+    async def create(
+        self, principal: str, grants: Sequence[Grant], lifetime_ms: int | None = None
+    ) -> tuple[AccessKey, str]:
+        """Make the first key of a principal; return it and its text. lifetime_ms None: it does not expire."""
+
+    async def rotate(
+        self, principal: str, lifetime_ms: int | None = None, overlap_ms: int | None = None
+    ) -> tuple[AccessKey, str]:
+        """Make the next key of a principal; return it and its text. overlap_ms: how long the present one lives on."""
+
+    async def revoke(self, *, key_id: str = "", principal: str = "") -> list[AccessKey]:
+        """Revoke a key, or every live key of a principal; return them."""
+
+    async def keys(self) -> list[tuple[AccessKey, int]]:
+        """List all keys, each with when it was last used, in milliseconds since 1970; 0: never."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The services behind the servicers."""
@@ -284,3 +306,5 @@ class Services:
     customers: CustomerService
     coverage: CoverageService
     forgetting: Forgetting
+    access_keys: AccessKeyService | None = None
+    """None: this service takes no keys."""

@@ -19,13 +19,14 @@ from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.interceptors.metrics import MetricsInterceptor
 from matcher.rpc.interceptors.sign_in import SignIn
 from matcher.rpc.interceptors.worker import WorkerInterceptor
+from matcher.rpc.key_servicer import KeyServicer
 from matcher.rpc.open_streams import MOST_CONCURRENT, OpenStreams
 from matcher.rpc.permissions import Permissions
 from matcher.rpc.ports import Services
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
 from matcher.telemetry import Telemetry
-from matcher.v1 import customers_pb2_grpc, feedback_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
+from matcher.v1 import customers_pb2_grpc, feedback_pb2_grpc, keys_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
 
 KEEPALIVE_OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
@@ -98,6 +99,7 @@ def build_server(
     roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams), registrar)
     customers_pb2_grpc.add_CustomerServiceServicer_to_server(CustomerServicer(services), registrar)
     feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services), registrar)
+    keys_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(services.access_keys), registrar)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, registrar)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)

@@ -41,6 +41,7 @@ from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
+from matcher.server.callers import Callers, recognised
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
@@ -156,6 +157,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     async with (
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
+        recognised(settings, store.client, tasks) as callers,
     ):
         listener = _listener(settings, store)
         router, assigner = _routing(store, replicas.sites, ranker, telemetry, listener)
@@ -163,7 +165,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks)
-        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry, listener)
+        services = _services(
+            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, callers, listener
+        )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -172,8 +176,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
         )
         async with (
-            open_server(settings, telemetry, services, health, turns, replicas.sites) as address,
             ending(listener.close),
+            open_server(settings, telemetry, services, health, turns, replicas.sites, callers) as address,
             ending(windows.close),
             background(tasks, "listening", listener.run),
             background(tasks, "readiness", watch),
@@ -234,6 +238,7 @@ def _services(
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
+    callers: Callers,
     listener: Listener,
 ) -> Services:
     client, stores = store.client, store.stores
@@ -259,6 +264,7 @@ def _services(
             customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
+        access_keys=callers.access_keys,
     )
 
 
@@ -270,6 +276,7 @@ async def open_server(
     health: Health,
     turns: LoopTurns,
     sites: SiteRegistry,
+    callers: Callers,
 ) -> AsyncIterator[str]:
     """Start the gRPC server and yield its address; at the end let the calls in flight finish."""
     server = build_server(
@@ -277,6 +284,7 @@ async def open_server(
         health,
         telemetry,
         streams=OpenStreams(settings.streams, settings.site_streams),
+        sign_in=callers.sign_in,
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,

@@ -30,6 +30,7 @@ from matcher.services.departures import AwayReason, handle_away, withdraw_pendin
 from matcher.services.etags import check_etag, overtaken, retry_write
 from matcher.store.audit import AuditStore
 from matcher.store.clock import Clocks
+from matcher.store.pages import page_of
 from matcher.store.presence import PresenceStore
 from matcher.store.reservations import NO_FENCE, ReservationStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
@@ -110,21 +111,33 @@ class AgentService:
         replica = await self._sites.replica(site)
         if pool is not None:
             await replica.pools.pool(pool)
-        ids = await self._store.agent_ids(site, most, after)
-        stored, read = await self._read(site, ids.items)
         scope = scope_of_call()
-        listed = [
-            _with_silent(replica, agent)
-            for agent in stored
-            if (pool is None or pool in agent.profile.pools)
-            and (status is None or agent.status is status)
-            and scope.reaches(agent.profile.pools)
-        ]
+
+        async def read(after: str) -> Page[Agent]:
+            return await self._page(site, most, after)
+
+        def fits(agent: Agent) -> bool:
+            is_there = (pool is None or pool in agent.profile.pools) and scope.reaches(agent.profile.pools)
+            return is_there and (status is None or agent.status is status)
+
+        if scope.pools is None:
+            page = await read(after)
+            listed = [agent for agent in page.items if fits(agent)]
+        else:
+            page = await page_of(read, after, fits)
+            listed = list(page.items)
+        listed = [_with_silent(replica, agent) for agent in listed]
         if with_holds:
             holds = await self._store.leases(site, [agent.id for agent in listed], self._clocks.of(site).now_ms())
             listed = [replace(agent, holds=held) for agent, held in zip(listed, holds, strict=True)]
+        return Page(tuple(listed), page.next, tuple(agent.id for agent in listed))
+
+    async def _page(self, site: str, most: int, after: str) -> Page[Agent]:
+        """Read a page of all agents of a site; it ends early where an answer cannot hold more."""
+        ids = await self._store.agent_ids(site, most, after)
+        stored, read = await self._read(site, ids.items)
         following = ids.next if read == len(ids.items) else ids.items[read - 1]
-        return Page(tuple(listed), following, tuple(agent.id for agent in listed))
+        return Page(tuple(stored), following, tuple(agent.id for agent in stored))
 
     async def _read(self, site: str, ids: Sequence[str]) -> tuple[list[Agent], int]:
         """Read the first of some agents, as many as an answer can hold; return them, and how many ids were read.

@@ -15,7 +15,7 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.model import Contact, Page
-from matcher.model.lifecycle import HOLDING, Cause, ContactState
+from matcher.model.lifecycle import ENDED, HOLDING, Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.model.scope import scope_of_call
 from matcher.replica.queue_places import place_of
@@ -24,6 +24,7 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore, LeaveOutcome
+from matcher.store.pages import page_of
 from matcher.store.reservations import NO_FENCE, ReservationStore
 
 CATCH_UP_SECONDS: Final = 0.5
@@ -67,9 +68,19 @@ class ContactService:
         """
         replica = await self._sites.replica(site)
         of_pool = None if pool is None else await replica.pools.pool(pool)
-        page = await self._store.contacts(site, of_pool, state, most, after, self._clocks.of(site).now_ms())
-        scope = scope_of_call()
-        page = page.only(lambda contact: scope.reaches((contact.pool,)))
+        scope, now = scope_of_call(), self._clocks.of(site).now_ms()
+
+        async def read(after: str) -> Page[Contact]:
+            return await self._store.contacts(site, None, None, most, after, now)
+
+        def fits(contact: Contact) -> bool:
+            is_there = scope.reaches((contact.pool,)) and (of_pool is None or contact.is_in(of_pool))
+            return is_there and (state is None or contact.state is state)
+
+        if scope.pools is None or state in ENDED:
+            page = await self._store.contacts(site, of_pool, state, most, after, now)
+        else:
+            page = await page_of(read, after, fits)
         return replace(page, items=tuple(self._placed(replica, contact) for contact in page.items))
 
     async def waiting(self, site: str) -> Mapping[str, int]:

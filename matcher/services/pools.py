@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from matcher.affinity.scorer_registry import ScorerUnknown
@@ -15,6 +16,7 @@ from matcher.model.scope import scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.etags import check_etag, overtaken, retry_write
+from matcher.store.pages import page_of
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 
 
@@ -47,7 +49,7 @@ class PoolService:
         """List pools by id; those that the caller does not reach are left out."""
         await self._sites.replica(site)
         scope = scope_of_call()
-        return (await self._store.pools(site, most, after)).only(lambda pool: scope.reaches((pool.id,)))
+        return await page_of(partial(self._store.pools, site, most), after, lambda pool: scope.reaches((pool.id,)))
 
     async def update_pool(self, site: str, pool: str, change: Mapping[str, object], etag: str) -> Pool:
         """Change a pool's policy; the value None sets a field back to its default."""

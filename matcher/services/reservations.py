@@ -15,6 +15,7 @@ from matcher.services.departures import AwayReason, handle_away
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.pages import page_of
 from matcher.store.reservations import ReservationRef, ReservationStore
 
 
@@ -127,11 +128,15 @@ class ReservationService:
         now, scope = self._clocks.of(site).now_ms(), scope_of_call()
         if agent is None:
             agent = scope.only_agent
-        if agent is None:
-            page = await self._store.reservations(site, most, after, now)
-        else:
-            page = await self._store.reservations_of(site, agent, most, after, now)
-        return page.only(lambda record: scope.reaches((record.pool,), record.agent))
+
+        async def read(after: str) -> Page[Reservation]:
+            if agent is None:
+                return await self._store.reservations(site, most, after, now)
+            return await self._store.reservations_of(site, agent, most, after, now)
+
+        if scope.pools is None:
+            return await read(after)
+        return await page_of(read, after, lambda record: scope.reaches((record.pool,), record.agent))
 
     async def decision(self, site: str, decision: str) -> Decision:
         """Read the record of the decision that led to a reservation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from matcher.errors import PoolExists, SiteDeleting, SiteInUse, SiteNotFound
@@ -13,6 +14,7 @@ from matcher.model.resource_names import new_id, site_name
 from matcher.model.scope import scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.services.site_removal import SiteRemoval
+from matcher.store.pages import page_of
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.sites import Deletion, SiteStore
 
@@ -43,7 +45,7 @@ class SiteService:
     async def sites(self, most: int, after: str) -> Page[Site]:
         """List sites by id; those of which the caller may not know are left out."""
         scope = scope_of_call()
-        return (await self._store.sites(most, after)).only(lambda site: scope.knows(site.id))
+        return await page_of(partial(self._store.sites, most), after, lambda site: scope.knows(site.id))
 
     async def delete_site(self, site: str, force: bool) -> None:
         """Remove a site, with its agents if `force`; return when every key of it is gone.

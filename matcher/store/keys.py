@@ -9,6 +9,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{m:schema}:processes      | hash   | 10 s; renewed        | live process → until when, what it reads         |
 | m:{m:schema}:migrations     | hash   | permanent            | migration → its last part that is done, or done  |
 | m:keys                      | hash   | permanent            | ids and fingerprints of the keys in use, no key  |
+| m:access                    | hash   | permanent            | access key → digest, grants, times; the version  |
+| m:access-used               | hash   | permanent            | access key → when it was last used               |
 | m:secret                    | string | until there are keys | one key for all, where no keyring is given       |
 | m:sites                     | zset   | permanent            | site ids                                         |
 | m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
@@ -62,6 +64,8 @@ PROCESSES: Final = "m:{m:schema}:processes"
 MIGRATIONS: Final = "m:{m:schema}:migrations"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 KEYS: Final = "m:keys"
+ACCESS: Final = "m:access"
+ACCESS_USED: Final = "m:access-used"
 SITES: Final = "m:sites"
 DELETING: Final = "m:deleting"
 FORGOTTEN: Final = "m:forgotten"
@@ -83,6 +87,8 @@ PERMANENT: Final = (
     r"m:\{m:schema\}:migrations",
     r"m:secret",
     r"m:keys",
+    r"m:access",
+    r"m:access-used",
     r"m:sites",
     r"m:deleting",
     r"m:forgotten",

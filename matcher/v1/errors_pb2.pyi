@@ -186,6 +186,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
+    ACCESS_KEY_NOT_FOUND: _ErrorReason.ValueType  # 71
+    """NOT_FOUND: there is no live access key of this id, or of this principal. Example: {"key": "keys/5f1c9a…"}."""
+    ACCESS_KEY_EXISTS: _ErrorReason.ValueType  # 72
+    """ALREADY_EXISTS: the principal has a live access key. Example: {"principal": "crm"}."""
+    ACCESS_KEYS_LIVE: _ErrorReason.ValueType  # 73
+    """FAILED_PRECONDITION: as many access keys live as may, of a principal or in all.
+    Example: {"of": "crm", "limit": "2"}.
+    """
+    ACCESS_KEYS_OFF: _ErrorReason.ValueType  # 74
+    """FAILED_PRECONDITION: this service takes no access keys, so that it makes and shows none (MATCHER_AUTH). Example: {}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The status details hold a google.rpc.ErrorInfo with the name of the value as `reason`, the domain
@@ -357,4 +367,14 @@ Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
 """
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
+ACCESS_KEY_NOT_FOUND: ErrorReason.ValueType  # 71
+"""NOT_FOUND: there is no live access key of this id, or of this principal. Example: {"key": "keys/5f1c9a…"}."""
+ACCESS_KEY_EXISTS: ErrorReason.ValueType  # 72
+"""ALREADY_EXISTS: the principal has a live access key. Example: {"principal": "crm"}."""
+ACCESS_KEYS_LIVE: ErrorReason.ValueType  # 73
+"""FAILED_PRECONDITION: as many access keys live as may, of a principal or in all.
+Example: {"of": "crm", "limit": "2"}.
+"""
+ACCESS_KEYS_OFF: ErrorReason.ValueType  # 74
+"""FAILED_PRECONDITION: this service takes no access keys, so that it makes and shows none (MATCHER_AUTH). Example: {}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -37,6 +37,7 @@ NAMES: Final = {
     "excluded_agents": "agents",
     "reservation": "reservations",
     "open_contacts": "contacts",
+    "sites": "",
 }
 """The fields of requests that hold resource names → the kind, "" where it depends on the method."""
 

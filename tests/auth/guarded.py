@@ -76,8 +76,8 @@ class Guarded:
         shown = [name if name is ALL else ",".join(sorted(name)) for name in (sites, pools)]
         return self.callers.add(f"{role}|{shown[0]}|{shown[1]}|{agent}", Grant(role, sites, pools, agent))
 
-    async def call(self, method: Any, caller: str, *requests: Any) -> Any:
-        """Call a method of the descriptors; return the answer, of a stream the first; raise AioRpcError."""
+    def open(self, method: Any, caller: str, *requests: Any) -> Any:
+        """Begin a call of a method of the descriptors."""
         shape = {
             (False, False): self.channel.unary_unary,
             (False, True): self.channel.unary_stream,
@@ -89,7 +89,11 @@ class Guarded:
             response_deserializer=message_class(method.output_type).FromString,
         )
         sent = iter(requests) if method.client_streaming else requests[0]
-        call = make(sent, metadata=(("authorization", f"Bearer {caller}"),), timeout=20)
+        return make(sent, metadata=(("authorization", f"Bearer {caller}"),), timeout=20)
+
+    async def call(self, method: Any, caller: str, *requests: Any) -> Any:
+        """Return the answer to a call, of a stream the first; raise AioRpcError."""
+        call = self.open(method, caller, *requests)
         if not method.server_streaming:
             return await call
         try:

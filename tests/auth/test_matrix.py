@@ -2,80 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import grpc
 import pytest
 
-from matcher.auth.principal import ALL, Grant, Role
+from matcher.auth.principal import Role
 from matcher.auth.table import TABLE, Reach
 from matcher.v1 import roster_pb2, routing_pb2
 from tests.auth.asked import METHODS, Place, nested, requests_of
-from tests.auth.guarded import Guarded, guarded_service
+from tests.auth.guarded import Guarded
+from tests.auth.world import LEADERS, World, settled
 
 DENIED: Final = grpc.StatusCode.PERMISSION_DENIED
 NOT_FOUND: Final = grpc.StatusCode.NOT_FOUND
-LEADERS: Final = [role for role in Role if role is not Role.AGENT]
 ABSENT: Final = Place("acme", "nowhere")
 
 
-@dataclass(frozen=True)
-class World:
-    """A service with two sites, each with two pools; an agent and an offered contact are in each pool."""
-
-    service: Guarded
-    billing: Place
-    sales: Place
-    elsewhere: Place
-
-    def limited(self, role: Role) -> str:
-        """Return a caller of the role for the pool billing of the site acme; an agent at maya's desk."""
-        own = frozenset({"billing"}) if role is not Role.AGENT else ALL
-        agent = self.billing.agents if role is Role.AGENT else None
-        return self.service.caller(role, sites=frozenset({"acme"}), pools=own, agent=agent)
-
-    def of_site(self, role: Role) -> str:
-        """Return a caller of the role for all of the site acme."""
-        agent = self.billing.agents if role is Role.AGENT else None
-        return self.service.caller(role, sites=frozenset({"acme"}), agent=agent)
-
-
 @pytest.fixture(scope="module")
-async def world(folder: Path) -> AsyncIterator[World]:
+async def world(guarded: Guarded) -> World:
     """Give a service with something in each pool."""
-    (folder / "matrix").mkdir()
-    async with guarded_service(folder / "matrix") as service:
-        root = service.callers.add("root", *(Grant(role) for role in LEADERS))
-        places = {}
-        for site in ("acme", "other"):
-            await _ask(service, root, "RosterService/CreateSite", roster_pb2.CreateSiteRequest(site_id=site))
-            for pool, agent in (("billing", "maya"), ("sales", "tom")):
-                places[site, pool] = await _settle(service, root, site, pool, agent)
-        yield World(service, places["acme", "billing"], places["acme", "sales"], places["other", "billing"])
-
-
-async def _ask(service: Guarded, caller: str, method: str, request: Any) -> Any:
-    return await service.call(METHODS[f"/matcher.v1.{method}"], caller, request)
-
-
-async def _settle(service: Guarded, root: str, site: str, pool: str, agent: str) -> Place:
-    """Make a pool with an agent and a contact that is offered to the agent."""
-    parent, name = f"sites/{site}", f"sites/{site}/pools/{pool}"
-    policy = roster_pb2.Pool()
-    policy.offer_duration.FromSeconds(3_600)
-    made = roster_pb2.CreatePoolRequest(parent=parent, pool_id=pool, pool=policy)
-    await _ask(service, root, "RosterService/CreatePool", made)
-    person = roster_pb2.Agent(interests=["I repair shoes."], pools=[name], status=roster_pb2.ONLINE)
-    joined = roster_pb2.CreateAgentRequest(parent=parent, agent_id=agent, agent=person)
-    await _ask(service, root, "RosterService/CreateAgent", joined)
-    message = routing_pb2.Message(text="My shoes have a hole.", customer="anna@example.com")
-    routed = routing_pb2.RouteMessageRequest(parent=parent, pool=name, message=message, contact_id=f"c-{pool}")
-    offer = (await _ask(service, root, "RoutingService/RouteMessage", routed)).reservation
-    assert offer.agent == f"{parent}/agents/{agent}"
-    return Place(site, pool, agent, f"c-{pool}", offer.name.rpartition("/")[2], offer.decision.rpartition("/")[2])
+    return await settled(guarded, "acme", "other")
 
 
 @pytest.mark.parametrize("method", METHODS)

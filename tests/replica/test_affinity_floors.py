@@ -9,13 +9,14 @@ from collections.abc import Sized
 import numpy as np
 
 from matcher.affinity.scorer import Scorer
-from matcher.index import Query, SiteIndex
+from matcher.index import SiteIndex
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.floor_texts import FloorText
 
 DIMENSION = 4
-SMALL_TALK = Query(np.eye(1, DIMENSION, dtype=np.float32), [("hello",)])
+SMALL_TALK = FloorText(np.eye(1, DIMENSION, dtype=np.float32), (("hello",),))
 
 
 def kept(floors: AffinityFloors) -> int:
@@ -23,7 +24,7 @@ def kept(floors: AffinityFloors) -> int:
     return sum(
         len(value)
         for name, value in vars(floors).items()
-        if isinstance(value, Sized) and name not in {"_messages", "_languages"}
+        if isinstance(value, Sized) and name not in {"_texts", "_languages"}
     )
 
 
@@ -57,7 +58,7 @@ async def test_a_pool_that_is_removed_leaves_no_floor_behind() -> None:
 async def test_small_talk_of_each_language_sets_the_floor_of_its_language_alone() -> None:
     """Spanish small talk that meets an interest raises the floor of Spanish and of unknown languages alone."""
     interest, other = (np.eye(1, DIMENSION, axis, dtype=np.float32) for axis in (0, 1))
-    floors = AffinityFloors({"es": [Query(interest, [("word",)])], "en": [Query(other, [("word",)])]})
+    floors = AffinityFloors({"es": [FloorText(interest, (("word",),))], "en": [FloorText(other, (("word",),))]})
     index = SiteIndex(Scorer(), DIMENSION)
     index.put(Agent("a", Profile("", ("guitarra",)), AgentStatus.ONLINE, 1, 1, 0, 0, 0), interest)
     computed = await floors.of(index, "default")

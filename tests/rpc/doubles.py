@@ -44,6 +44,7 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
+from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
     id="maya",
@@ -362,6 +363,7 @@ class Doubles:
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     coverage: CoverageDouble = field(default_factory=CoverageDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    access_keys: KeysDouble = field(default_factory=KeysDouble)
 
     @property
     def services(self) -> Services:
@@ -380,6 +382,7 @@ class Doubles:
             customers=self.customers,
             coverage=self.coverage,
             forgetting=self.forgetting,
+            access_keys=self.access_keys,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -396,5 +399,6 @@ class Doubles:
             self.customers,
             self.coverage,
             self.forgetting,
+            self.access_keys,
         )
         return [call for double in doubles for call in double.calls]

@@ -11,10 +11,13 @@ from google.protobuf.duration_pb2 import Duration
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.rpc.status import status_of
 from matcher.rpc.validation.violations import MOST_NOTED, page_token
+from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as customers
+from matcher.v1 import feedback_pb2, keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.bad_customers import CUSTOMER_CASES
+from tests.rpc.bad_keys import KEY_CASES
 from tests.rpc.bad_roster import BILLING, MAYA, ROSTER_CASES, SITE, policy
 from tests.rpc.conftest import Service, failure, failure_of
 
@@ -298,13 +301,24 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         {"parent", "agent", "page_size", "page_token"},
     ),
     "an unknown choice of a pool": (policy("when_overloaded", when_overloaded=9), {"pool.when_overloaded"}),
+    "coverage of no pool, for too many days": (
+        coverage.GetCoverageRequest(pool="sites/default", days=91),
+        {"pool", "days"},
+    ),
     **ROSTER_CASES,
     **CUSTOMER_CASES,
+    **KEY_CASES,
 }
 
 METHODS = {
     method.input_type.full_name: (f"/{kind.full_name}/{method.name}", method.output_type)
-    for file in (routing.DESCRIPTOR, people.DESCRIPTOR, customers.DESCRIPTOR)
+    for file in (
+        routing.DESCRIPTOR,
+        people.DESCRIPTOR,
+        customers.DESCRIPTOR,
+        keys_pb2.DESCRIPTOR,
+        feedback_pb2.DESCRIPTOR,
+    )
     for kind in file.services_by_name.values()
     for method in kind.methods
 }
@@ -324,9 +338,9 @@ async def test_every_wrong_field_is_named_at_once_and_no_service_is_called(servi
 
 
 def test_every_unary_method_is_in_the_table() -> None:
-    """Every method of the API has an invalid request here; ImportAgents has tests of its own."""
+    """Every method of the API has an invalid request here; ImportAgents has tests of its own, ListKeys no field."""
     tested = {request.DESCRIPTOR.full_name for request, _ in CASES.values()}
-    assert set(METHODS) - tested == {"matcher.v1.ImportAgentsRequest"}
+    assert set(METHODS) - tested == {"matcher.v1.ImportAgentsRequest", "matcher.v1.ListKeysRequest"}
 
 
 async def test_more_wrong_fields_than_are_told_are_counted(service: Service) -> None:

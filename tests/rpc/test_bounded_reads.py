@@ -11,10 +11,13 @@ from google.protobuf.message import Message
 
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.rpc import route_messages
+from matcher.rpc.convert_coverage import coverage_request
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts, customers, imports, roster, routing
+from matcher.rpc.validation import contacts, customers, imports, keys, roster, routing
 from matcher.rpc.validation.violations import MOST_NOTED, resource
+from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as patrons
+from matcher.v1 import feedback_pb2, keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as pb
 
@@ -60,6 +63,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     people.DeletePoolRequest: lambda request: roster.delete(request.name, Kind.POOL, request.etag),
     people.CreateSiteRequest: roster.create_site,
     people.ListSitesRequest: lambda request: roster.sites(request, "sites"),
+    coverage.GetCoverageRequest: coverage_request,
     patrons.PutCustomerRequest: customers.put,
     patrons.GetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
     patrons.LookupCustomerRequest: customers.lookup,
@@ -67,6 +71,10 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     patrons.LinkCustomersRequest: customers.link,
     patrons.ForgetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
     people.ForgetAgentRequest: lambda request: resource(request.name, Kind.AGENT),
+    keys_pb2.CreateKeyRequest: keys.create,
+    keys_pb2.ListKeysRequest: lambda _: None,
+    keys_pb2.RotateKeyRequest: keys.rotate,
+    keys_pb2.RevokeKeyRequest: keys.revoke,
     people.DeleteSiteRequest: lambda request: roster.site("name", request.name),
 }
 OUTPUT_ONLY = {
@@ -97,7 +105,7 @@ def test_every_request_of_the_api_is_in_the_table() -> None:
     """A method that is added to the API is held to the laws below."""
     inputs = {
         method.input_type.full_name
-        for file in (pb.DESCRIPTOR, people.DESCRIPTOR, patrons.DESCRIPTOR)
+        for file in (pb.DESCRIPTOR, people.DESCRIPTOR, patrons.DESCRIPTOR, keys_pb2.DESCRIPTOR, feedback_pb2.DESCRIPTOR)
         for kind in file.services_by_name.values()
         for method in kind.methods
     }
@@ -243,7 +251,11 @@ def test_an_entry_above_the_limit_of_its_list_is_refused(
         request = kind()
         listed = getattr(holder(request, path), path[-1])
         if inner:
-            setattr(listed.add(), inner, text)
+            entry = listed.add()
+            if entry.DESCRIPTOR.fields_by_name[inner].is_repeated:
+                getattr(entry, inner).append(text)
+            else:
+                setattr(entry, inner, text)
         else:
             listed.append(text)
         with pytest.raises(FieldsInvalid) as refusal:

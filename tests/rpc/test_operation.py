@@ -45,13 +45,8 @@ async def test_every_service_has_its_health(service: Service) -> None:
         requests = [health_pb2.HealthCheckRequest(service=name) for name in SERVICES]
         return {(await checks.Check(request)).status for request in requests}
 
-    assert SERVICES == (
-        "",
-        "matcher.v1.RoutingService",
-        "matcher.v1.RosterService",
-        "matcher.v1.CustomerService",
-        "matcher.v1.FeedbackService",
-    )
+    names = ("RoutingService", "RosterService", "CustomerService", "FeedbackService", "KeyService")
+    assert ("", *(f"matcher.v1.{name}" for name in names)) == SERVICES
     assert await statuses() == {NOT_SERVING}
     await service.health.set(True, "")
     assert await statuses() == {SERVING}
@@ -185,6 +180,7 @@ async def test_reflection_lists_the_services(service: Service) -> None:
         "matcher.v1.RosterService",
         "matcher.v1.CustomerService",
         "matcher.v1.FeedbackService",
+        "matcher.v1.KeyService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

@@ -84,6 +84,8 @@ async def test_a_server_that_cannot_start_reports_why_in_one_line(tmp_path: Path
         "unknown setting MATCHER_STOER_URL": {"MATCHER_STOER_URL": "redis://127.0.0.1"},
         "MATCHER_STORE_CALLS": {"MATCHER_STORE_CALLS": "many"},
         "MATCHER_BEYOND_LOOPBACK=true": {"MATCHER_LISTEN": "0.0.0.0:0"},
+        "MATCHER_UNAUTHENTICATED=true": {"MATCHER_LISTEN": "0.0.0.0:0", "MATCHER_BEYOND_LOOPBACK": "true"},
+        "MATCHER_AUTH": {"MATCHER_AUTH": "passwords"},
     }
     ends = await asyncio.gather(
         *(start_server(tmp_path, settings) for settings in hopeless.values()), return_exceptions=True

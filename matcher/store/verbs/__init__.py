@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
+from matcher.store.verbs.access import ChangeAccess, DroppedKey, WrittenKey
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import (
@@ -86,6 +87,7 @@ __all__ = [
     "ByHand",
     "Cancel",
     "Candidate",
+    "ChangeAccess",
     "Complete",
     "ContactStep",
     "CopyEvents",
@@ -95,6 +97,7 @@ __all__ = [
     "DeletePool",
     "DeleteSite",
     "DoomedKey",
+    "DroppedKey",
     "EndWrapUp",
     "Erase",
     "Expire",
@@ -143,6 +146,7 @@ __all__ = [
     "Transition",
     "UseKeys",
     "Withdraw",
+    "WrittenKey",
 ]
 
 VERBS: Final[Mapping[str, type[VerbCall]]] = {
@@ -175,6 +179,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Rehash,
         Reseal,
         UseKeys,
+        ChangeAccess,
         PutAgent,
         PutStatus,
         PutVectors,
