@@ -12,9 +12,7 @@ LONGEST_SECONDS = 120.0
 class CoverageCalls(Connection):
     """Reads what customers bring up."""
 
-    async def coverage(
-        self, pool: str = "default", *, days: int = 0, deadline: float | None = None
-    ) -> pb.GetCoverageResponse:
-        """Read what the customers of a pool brought up in the last days, today among them; days 0: 28."""
-        request = pb.GetCoverageRequest(pool=self.name("pools", pool), days=days)
+    async def coverage(self, pool: str = "", *, days: int = 0, deadline: float | None = None) -> pb.GetCoverageResponse:
+        """Read what customers brought up in the last days, today among them; pool "": the default pool, days 0: 28."""
+        request = pb.GetCoverageRequest(parent=self.parent, pool=self.name("pools", pool), days=days)
         return await self._call(self._feedback.GetCoverage, request, deadline or LONGEST_SECONDS)

@@ -60,6 +60,7 @@ DEFAULTED: Final = frozenset(
         "RouteMessageRequest.pool",
         "RouteMessagesRequest.requests.pool",
         "SuggestAgentsRequest.pool",
+        "GetCoverageRequest.pool",
         "CreateAgentRequest.agent.pools",
     }
 )

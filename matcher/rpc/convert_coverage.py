@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from matcher.model import DEFAULT_POOL
 from matcher.model.coverage import Coverage, Covered, EntryKind
 from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.validation.violations import Violations
@@ -20,7 +21,8 @@ _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def coverage_request(request: pb.GetCoverageRequest) -> tuple[str, str, int]:
     """Check a GetCoverageRequest; return site, pool and days; raise FieldsInvalid."""
     wrong = Violations()
-    site, pool = wrong.resource("pool", request.pool, Kind.POOL)
+    site = wrong.site("parent", request.parent)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else DEFAULT_POOL
     days = wrong.between("days", request.days, 0, MOST_DAYS)
     wrong.refuse()
     return site, pool, days or DEFAULT_DAYS

@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19matcher/v1/coverage.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\"6\n\x12GetCoverageRequest\x12\x12\n\x04pool\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\"\xdb\x01\n\x13GetCoverageResponse\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x11\n\tfirst_day\x18\x02 \x01(\t\x12\x10\n\x08last_day\x18\x03 \x01(\t\x12\x10\n\x08\x63ontacts\x18\x04 \x01(\x03\x12\x12\n\ndays_heard\x18\x05 \x01(\x05\x12\x11\n\tlistening\x18\x06 \x01(\x08\x12*\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x19.matcher.v1.CoverageEntry\x12,\n\x07unasked\x18\x08 \x03(\x0b\x32\x1b.matcher.v1.UnaskedInterest\"\x93\x02\n\rCoverageEntry\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.matcher.v1.CoverageKind\x12\r\n\x05\x65ntry\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x10\n\x08\x63ontacts\x18\x04 \x01(\x03\x12\x16\n\x0emost_customers\x18\x05 \x01(\x03\x12\x16\n\x0esharing_agents\x18\x06 \x01(\x05\x12\x13\n\x0bnobody_free\x18\x07 \x01(\x03\x12\x16\n\tthis_week\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bweek_before\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x0e\n\x06rising\x18\n \x01(\x08\x42\x0c\n\n_this_weekB\x0e\n\x0c_week_before\"E\n\x0fUnaskedInterest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t*b\n\x0c\x43overageKind\x12\x1d\n\x19\x43OVERAGE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OVERAGE_KIND_INTEREST\x10\x01\x12\x17\n\x13\x43OVERAGE_KIND_THEME\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19matcher/v1/coverage.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\"F\n\x12GetCoverageRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\x05\"\xdb\x01\n\x13GetCoverageResponse\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x11\n\tfirst_day\x18\x02 \x01(\t\x12\x10\n\x08last_day\x18\x03 \x01(\t\x12\x10\n\x08\x63ontacts\x18\x04 \x01(\x03\x12\x12\n\ndays_heard\x18\x05 \x01(\x05\x12\x11\n\tlistening\x18\x06 \x01(\x08\x12*\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x19.matcher.v1.CoverageEntry\x12,\n\x07unasked\x18\x08 \x03(\x0b\x32\x1b.matcher.v1.UnaskedInterest\"\x93\x02\n\rCoverageEntry\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.matcher.v1.CoverageKind\x12\r\n\x05\x65ntry\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x10\n\x08\x63ontacts\x18\x04 \x01(\x03\x12\x16\n\x0emost_customers\x18\x05 \x01(\x03\x12\x16\n\x0esharing_agents\x18\x06 \x01(\x05\x12\x13\n\x0bnobody_free\x18\x07 \x01(\x03\x12\x16\n\tthis_week\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bweek_before\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x0e\n\x06rising\x18\n \x01(\x08\x42\x0c\n\n_this_weekB\x0e\n\x0c_week_before\"E\n\x0fUnaskedInterest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t*b\n\x0c\x43overageKind\x12\x1d\n\x19\x43OVERAGE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OVERAGE_KIND_INTEREST\x10\x01\x12\x17\n\x13\x43OVERAGE_KIND_THEME\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'matcher.v1.coverage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETCOVERAGEREQUEST'].fields_by_name['pool']._loaded_options = None
-  _globals['_GETCOVERAGEREQUEST'].fields_by_name['pool']._serialized_options = b'\342A\001\002'
-  _globals['_COVERAGEKIND']._serialized_start=701
-  _globals['_COVERAGEKIND']._serialized_end=799
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_GETCOVERAGEREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
+  _globals['_COVERAGEKIND']._serialized_start=717
+  _globals['_COVERAGEKIND']._serialized_end=815
   _globals['_GETCOVERAGEREQUEST']._serialized_start=74
-  _globals['_GETCOVERAGEREQUEST']._serialized_end=128
-  _globals['_GETCOVERAGERESPONSE']._serialized_start=131
-  _globals['_GETCOVERAGERESPONSE']._serialized_end=350
-  _globals['_COVERAGEENTRY']._serialized_start=353
-  _globals['_COVERAGEENTRY']._serialized_end=628
-  _globals['_UNASKEDINTEREST']._serialized_start=630
-  _globals['_UNASKEDINTEREST']._serialized_end=699
+  _globals['_GETCOVERAGEREQUEST']._serialized_end=144
+  _globals['_GETCOVERAGERESPONSE']._serialized_start=147
+  _globals['_GETCOVERAGERESPONSE']._serialized_end=366
+  _globals['_COVERAGEENTRY']._serialized_start=369
+  _globals['_COVERAGEENTRY']._serialized_end=644
+  _globals['_UNASKEDINTEREST']._serialized_start=646
+  _globals['_UNASKEDINTEREST']._serialized_end=715
 # @@protoc_insertion_point(module_scope)

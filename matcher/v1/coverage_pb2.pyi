@@ -49,21 +49,25 @@ class GetCoverageRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PARENT_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
     pool: _builtins.str
-    """The pool, "sites/{site}/pools/{pool}"."""
+    """The pool, "sites/{site}/pools/{pool}". Empty: the default pool."""
     days: _builtins.int
     """How many days back, today (UTC) among them; 0: 28. At most 90."""
     def __init__(
         self,
         *,
+        parent: _builtins.str = ...,
         pool: _builtins.str = ...,
         days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "pool", b"pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "parent", b"parent", "pool", b"pool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -145,12 +145,12 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         ("put_customer", ("default", "c0ffee", (), (), None, "")),
     ),
     "what customers bring up": (
-        coverage.GetCoverageRequest(pool="sites/default/pools/sales", days=7),
+        coverage.GetCoverageRequest(parent="sites/default", pool="sites/default/pools/sales", days=7),
         ("coverage", ("default", "sales", 7)),
     ),
-    "what customers bring up in four weeks": (
-        coverage.GetCoverageRequest(pool="sites/default/pools/sales"),
-        ("coverage", ("default", "sales", 28)),
+    "what customers of the default pool bring up in four weeks": (
+        coverage.GetCoverageRequest(parent="sites/default"),
+        ("coverage", ("default", "default", 28)),
     ),
     "make a key": (
         keys_pb2.CreateKeyRequest(

@@ -302,8 +302,8 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "an unknown choice of a pool": (policy("when_overloaded", when_overloaded=9), {"pool.when_overloaded"}),
     "coverage of no pool, for too many days": (
-        coverage.GetCoverageRequest(pool="sites/default", days=91),
-        {"pool", "days"},
+        coverage.GetCoverageRequest(parent="default", pool="sites/default", days=91),
+        {"parent", "pool", "days"},
     ),
     **ROSTER_CASES,
     **CUSTOMER_CASES,
