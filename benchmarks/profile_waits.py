@@ -147,9 +147,9 @@ async def measure(folder: Path, contacts: int, occupancy: float, days: int) -> d
     suite = read_suite(folder)
     waits: dict[str, list[tuple[float, float]]] = {}
     async with open_production(load(), lambda _: None) as production:
-        await production.encode_suite(suite, _silent)
+        await production.encode_suite(suite, silent)
         profiles = ((message.text[:512],) for message in suite.messages)
-        await production.encode((), "profiles", _silent, messages=[SAYS_NOTHING], profiles=profiles)
+        await production.encode((), "profiles", silent, messages=[SAYS_NOTHING], profiles=profiles)
         floor = (await production.floors_of(production.index(suite.agents))).of(ENGLISH)
         for day in range(days):
             arrivals = drawn(production, suite, contacts, occupancy, SEED + day)
@@ -169,7 +169,8 @@ def _summary(both: NDArray[np.float64]) -> dict[str, float]:
 
 
 @contextmanager
-def _silent(_label: str, _total: int) -> Iterator[Callable[[], None]]:
+def silent(_label: str, _total: int) -> Iterator[Callable[[], None]]:
+    """Show no progress."""
     yield lambda: None
 
 

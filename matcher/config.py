@@ -157,8 +157,8 @@ class Settings(BaseModel):
     site_streams: int = Field(5_000, ge=1, description="Most open streams of one site in this process.")
     fair_by_peer: bool = Field(
         False,
-        description="Let the addresses of a site's callers take turns in the line of calls that wait. Only without a "
-        "proxy: behind one all callers have the same address.",
+        description="Let the addresses of a site's callers take turns in the line of calls that wait, where callers "
+        "are not asked who they are. Only without a proxy: behind one all callers have the same address.",
     )
     text_cache_size: int = Field(
         0,

@@ -15,6 +15,7 @@ from matcher.cli import (
     container_commands,
     coverage_command,
     customer_commands,
+    decision_commands,
     doctor_commands,
     evaluate_commands,
     key_commands,
@@ -83,6 +84,7 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(customer_commands.commands())
+app.add_typer(decision_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())

@@ -41,6 +41,10 @@ async def assign(
         bool, typer.Option("--accepted", help="Without an offer: the conversation begins at once.")
     ] = False,
     actor: Annotated[str, typer.Option("--actor", help="Who assigns the contact; kept with the decision.")] = "",
+    reason: Annotated[
+        str,
+        typer.Option("--reason", help="Why it is assigned; kept with the decision, beside the service's own choice."),
+    ] = "",
     text: Annotated[
         str, typer.Option("--text", help='The message of a contact that is not known; "-": standard input.')
     ] = "",
@@ -73,6 +77,7 @@ async def assign(
             ignore_constraints=[pb.Constraint.Value(f"CONSTRAINT_{constraint}") for constraint in ignore or ()],
             accepted=accepted,
             actor=actor,
+            reason=reason,
             request_id=request_id,
         )
         await routing_commands.note_unknown(session, client, exclude=exclude)

@@ -22,6 +22,7 @@ def contact_table(record: pb.Contact, place: str = "", agent: str = "") -> Facts
             ("waits at", place),
             ("reservation", tables.short(record.reservation)),
             ("agent", agent),
+            ("arm", tables.arm(record.arm, record.arm_probability)),
             *_requirements(record),
             ("not offered again to", ", ".join(tables.short(agent) for agent in record.excluded_agents)),
             ("created", tables.time(record.create_time)),

@@ -31,6 +31,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "wrap_up.after_expiry": ("wrap_up_expiry",),
     "return_within_duration": ("return_within",),
     "second_complete_ends_wrap_up": ("second_complete",),
+    "control_forgoes_relationships": ("control_known",),
     "affinity_floor": ("floor",),
     "affinity_tolerance": ("tolerance",),
     "idle_duration": ("idle",),

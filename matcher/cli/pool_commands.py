@@ -116,6 +116,32 @@ SmallTalk = Annotated[
 ]
 
 
+ControlShare = Annotated[
+    float | None,
+    typer.Option(
+        "--control-share",
+        help="Share of new contacts, 0 to 0.5, whose agent is chosen by load, to compare what becomes of them.",
+    ),
+]
+
+
+class ControlRelationships(StrEnum):
+    """What becomes of the relationships of control contacts."""
+
+    KEEP = "KEEP"
+    FORGO = "FORGO"
+
+
+ControlRelationship = Annotated[
+    ControlRelationships | None,
+    typer.Option(
+        "--control-known",
+        case_sensitive=False,
+        help="Whether control contacts KEEP the agent who served their customer well, or FORGO the agent.",
+    ),
+]
+
+
 class Overloaded(StrEnum):
     """What becomes of a message that cannot be compared with interests."""
 
@@ -156,6 +182,7 @@ NUMBERS = {
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
     "max_declined": "max_declined",
+    "control_share": "control_share",
 }
 OPTIONS = {
     "display_name": "name",
@@ -164,6 +191,7 @@ OPTIONS = {
     "when_overloaded": "when-overloaded",
     "second_complete_ends_wrap_up": "second_complete",
     "listening": "listening",
+    "control_forgoes_relationships": "control_known",
     **DURATIONS,
     **NUMBERS,
 }
@@ -248,6 +276,8 @@ async def create(
     window: Window = None,
     small_talk: SmallTalk = None,
     when_overloaded: WhenOverloaded = None,
+    control_share: ControlShare = None,
+    control_known: ControlRelationship = None,
 ) -> None:
     """Add a pool."""
     new_pool = _pool(locals())
@@ -286,6 +316,8 @@ async def update(
     window: Window = None,
     small_talk: SmallTalk = None,
     when_overloaded: WhenOverloaded = None,
+    control_share: ControlShare = None,
+    control_known: ControlRelationship = None,
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="OPTION", help="An option to reset to its default, as in --unset floor."),
@@ -298,6 +330,8 @@ async def update(
     fields += [f"wrap_up.{field.name}" for field, _ in change.wrap_up.ListFields()]
     fields += ["second_complete_ends_wrap_up"] if second_complete is SecondCompletes.CHANGES_NOTHING else []
     fields += ["listening"] if listening is False else []
+    fields += ["control_share"] if control_share == 0.0 else []
+    fields += ["control_forgoes_relationships"] if control_known is ControlRelationships.KEEP else []
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
     reset = [_field(option) for option in unset or ()]
     if both := set(fields) & set(reset):
@@ -354,6 +388,7 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
     if arguments["second_complete"] is SecondCompletes.ENDS_WRAP_UP:
         pool.second_complete_ends_wrap_up = True
     pool.listening = bool(arguments["listening"])
+    pool.control_forgoes_relationships = arguments["control_known"] is ControlRelationships.FORGO
     return pool
 
 

@@ -58,7 +58,7 @@ BASES = {
     pb.AFFINITY: "the message meets the agent's interests",
     pb.RELATIONSHIP: "the customer knows the agent",
     pb.FALLBACK: "the message meets no interest: the least utilized agent, of equals the longest idle",
-    pb.CONTROL: "chosen at random, by policy",
+    pb.CONTROL: "the contact is control in a comparison: the least utilized agent, of equals the longest idle",
     pb.PREFERRED: "the request prefers the agent",
     pb.TRANSFER: "transferred to this agent by name",
     pb.ASSIGNED: "assigned to this agent by hand",

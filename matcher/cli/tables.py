@@ -181,6 +181,9 @@ def degraded(value: routing_pb2.Degraded.ValueType) -> str:
     )
 
 
+WOULD_BE: Final = ("the other arm's choice", "the service's choice")
+
+
 def facts_of_decision(record: routing_pb2.Decision) -> Facts:
     """Return a decision's facts."""
     return facts(
@@ -191,7 +194,11 @@ def facts_of_decision(record: routing_pb2.Decision) -> Facts:
             ("agent", short(record.agent)),
             ("basis", routing_pb2.Basis.Name(record.basis)),
             ("assigned by", record.actor),
+            ("assigned because", record.reason),
             ("over capacity", "yes" if record.over_capacity else ""),
+            ("arm", arm(record.arm, record.arm_probability)),
+            ("comparison", _part(record.part)),
+            (WOULD_BE[record.part == routing_pb2.PART_ASSIGNED], _would_be(record)),
             ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
             ("not compared because", degraded(record.degraded)),
             ("pool", short(record.pool)),
@@ -210,6 +217,29 @@ def facts_of_decision(record: routing_pb2.Decision) -> Facts:
             ("made", time(record.create_time)),
         )
     )
+
+
+def arm(value: routing_pb2.Arm.ValueType, probability: float) -> str:
+    """Return a contact's arm in words; "" where it has none."""
+    if not value:
+        return ""
+    return f"{routing_pb2.Arm.Name(value).removeprefix('ARM_')}, drawn with {probability:.0%}"
+
+
+def _part(value: routing_pb2.Part.ValueType) -> str:
+    """Return in words whether a decision takes part in a comparison."""
+    if not value:
+        return ""
+    word = routing_pb2.Part.Name(value).removeprefix("PART_")
+    return "takes part" if value == routing_pb2.PART_TOOK_PART else f"stands outside: {word}"
+
+
+def _would_be(record: routing_pb2.Decision) -> str:
+    """Return whom the other arm, or the service itself, would have chosen."""
+    if not record.would_be_basis:
+        return ""
+    agent = short(record.would_be_agent) or "nobody"
+    return f"{agent}, affinity {record.would_be_affinity:.3f}; by {routing_pb2.Basis.Name(record.would_be_basis)}"
 
 
 def set_aside(parts: Iterable[routing_pb2.SetAside]) -> str:
@@ -301,12 +331,21 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("small-talk", f"{len(record.small_talk)} sentences" if record.small_talk else ""),
             ("listening", "on: what customers bring up is counted" if record.listening else "off"),
             ("when-overloaded", overloaded.removeprefix("WHEN_OVERLOADED_")),
+            ("control-share", _comparison(record)),
             ("floor", floor),
             ("tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
             ("etag", record.etag),
             ("uid", record.uid),
         )
     )
+
+
+def _comparison(record: roster_pb2.Pool) -> str:
+    """Return in words how much of a pool's contacts are control; "" where nothing is compared."""
+    if not record.control_share:
+        return ""
+    forgo = ", which forgo relationships" if record.control_forgoes_relationships else ""
+    return f"{record.control_share:.0%} of new contacts are control{forgo}"
 
 
 def _wrap_up(record: roster_pb2.Pool) -> str:

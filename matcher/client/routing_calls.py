@@ -306,6 +306,7 @@ class RoutingCalls(Connection):
         ignore_constraints: Iterable[pb.Constraint.ValueType] = (),
         accepted: bool = False,
         actor: str = "",
+        reason: str = "",
         request_id: str = "",
         customer_interests: Iterable[str] = (),
         customer_interests_shareable: bool = False,
@@ -314,8 +315,8 @@ class RoutingCalls(Connection):
         """Assign a contact to one agent by hand: it waits, is offered, was returned, or is not known so far.
 
         over_capacity: also where the agent is full. ignore_constraints: what the agent need not meet. accepted: the
-        agent need not accept. actor: who assigns, in the caller's words. The message and its requirements: of a contact
-        that is not known, or new ones.
+        agent need not accept. actor, reason: who assigns, and why, in the caller's words. The message and its
+        requirements: of a contact that is not known, or new ones.
         """
         message = message_of(
             self._agent_name,
@@ -338,6 +339,7 @@ class RoutingCalls(Connection):
             ignore_constraints=ignore_constraints,
             accepted=accepted,
             actor=actor,
+            reason=reason,
             request_id=request_id or uuid.uuid4().hex,
         )
         return await self._call(self._routing.AssignContact, request, deadline or self.deadlines.route)

@@ -9,7 +9,9 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut, Preferred, Requirements
+from matcher.model.basis import Basis
+from matcher.model.comparison import Draw
+from matcher.model.decisions import Candidate, Constraint, Degraded, LeftOut, Preferred, Requirements
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.model.roster import Pool
 
@@ -96,6 +98,8 @@ class Contact:
     requirements: Requirements = field(default_factory=Requirements)
     """What the contact requires of its agent; only pool and channel where its record is of before schema 3."""
     preferred: tuple[Preferred, ...] = ()
+    draw: Draw | None = None
+    """The arm that it was given when it began; None: its pool compared nothing then."""
 
     def is_in(self, pool: Pool) -> bool:
         """Return whether the contact is in a pool, and not in a former pool of the same id."""

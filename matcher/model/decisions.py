@@ -9,19 +9,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from matcher.model.basis import Basis
+from matcher.model.comparison import Comparison, SeenAgent
 from matcher.model.roster import DEFAULT_CHANNEL, DEFAULT_POOL
-
-
-class Basis(StrEnum):
-    """Why an agent was chosen."""
-
-    AFFINITY = "AFFINITY"
-    RELATIONSHIP = "RELATIONSHIP"
-    FALLBACK = "FALLBACK"
-    CONTROL = "CONTROL"
-    PREFERRED = "PREFERRED"
-    TRANSFER = "TRANSFER"
-    ASSIGNED = "ASSIGNED"
 
 
 class Degraded(StrEnum):
@@ -246,6 +236,13 @@ class Ranking:
     """Who assigned the contact by hand, in the caller's words."""
     language: str = ""
     """The tag of the language in which the message is written, as identified; "": unknown."""
+    comparison: Comparison | msgspec.UnsetType = msgspec.UNSET
+    """UNSET: the contact has no arm. It is no part of the stored JSON: see `Record`."""
+
+    @property
+    def compared(self) -> Comparison | None:
+        """Return what the decision says for the comparison; None: the contact has no arm."""
+        return None if isinstance(self.comparison, msgspec.UnsetType) else self.comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +263,9 @@ class Decision:
     ignored: tuple[Constraint, ...] = ()
     """The constraints that the agent did not meet and that an assignment by hand ignored."""
     over_capacity: bool = False
+    comparison: Comparison | None = None
+    """None: the contact has no arm."""
+    seen: tuple[SeenAgent, ...] = ()
+    """What the store saw of the candidates it considered; empty in a record of before."""
+    reason: str = ""
+    """Why it was assigned by hand, in the caller's words."""

@@ -69,6 +69,7 @@ class AssignRequest:
     request_id: str = ""
     digest: bytes = b""
     keeps_channel: bool = False
+    reason: str = ""
     scope: Scope = EVERYTHING
 
 

@@ -145,6 +145,10 @@ class PoolPolicy:
     profile_weight: float = 1.0
     """The factor of the evidence of a customer's interests, where the message itself says too little; 0: they never
     count."""
+    control_share: float = 0.0
+    """The share of new contacts whose agents are chosen by load, to compare; 0: none, nothing is drawn."""
+    control_forgoes_relationships: bool = False
+    """Whether the agent who served the customer well takes no control contact before all others."""
 
     @property
     def wrap_up_after_complete_ms(self) -> int:

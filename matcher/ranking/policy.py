@@ -90,6 +90,16 @@ def rank_with(result: SearchResult, units: Sentences, terms: RankingTerms, chose
     return _ranking(result, units, terms, _Order(basis, candidates), _NOT_COUNTED)
 
 
+def by_load(
+    result: SearchResult, units: Sentences, free: Sequence[FreeAgent] | None = None, most: int = MOST_CANDIDATES
+) -> tuple[Candidate, ...]:
+    """Return the agents by the rule of FALLBACK: the lowest load over capacity, then the longest idle.
+
+    free: the least utilized agents, in their order; None: those of the search result.
+    """
+    return _by_utilization(result, (result.least_utilized if free is None else free)[:most], units)
+
+
 def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order: _Order, left_out: LeftOut) -> Ranking:
     return Ranking(
         candidates=order.candidates,

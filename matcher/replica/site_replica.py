@@ -48,6 +48,7 @@ from matcher.store.contacts import ContactStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Reserved, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
+from matcher.store.salt import SiteSalt
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +110,7 @@ class SiteReplica:
         self._ended: set[str] = set()
         """Reservations that this process ended, until the event of that has been read."""
         self._own = OwnWrites()
+        self.salt = SiteSalt(connection, site)
         self.pools = SitePools(site, roster, matching, lambda: self.index)
         self.successor: SiteReplica | None = None
         """The replica by another model that has replaced this one."""

@@ -11,6 +11,7 @@ from matcher.errors import (
     ContactMoved,
     ContactNotFound,
     ContactStateWrong,
+    DecisionNotFound,
     FieldsInvalid,
     FieldViolation,
     ReservationNotFound,
@@ -21,26 +22,28 @@ from matcher.model import (
     Agent,
     Basis,
     Candidate,
+    Comparison,
     Constraint,
     Contact,
     LeftOut,
     Message,
+    Part,
     Pool,
     Ranking,
     Requirements,
     ReservedOutcome,
     Wait,
     WhenOverloaded,
+    WouldBe,
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import AssignRequest, RouteRequest
 from matcher.model.resource_names import contact_name
 from matcher.ranking.relaxation import relax_requirements
 from matcher.replica.site_registry import SiteRegistry
-from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_or_fall_back
 from matcher.routing.message_reading import read_message
-from matcher.routing.ranker import Ranker, RankRequest
+from matcher.routing.ranker import Ranker, RankOptions, RankRequest
 from matcher.routing.reserver import Reserver
 from matcher.store.by_hand import ByHand
 from matcher.store.clock import Clocks
@@ -104,13 +107,21 @@ class Assigner:
         began_ms = contact.created_ms if contact else now
         required, relaxed = relax_requirements(message.requirements, began_ms, now)
         offered = contact is not None and contact.state is ContactState.RESERVED
+        draw = contact.draw if contact else await self._reserver.drawn(replica, pool, request.contact_id)
         basis = Basis.ASSIGNED if self._store.schema >= ASSIGNED_SINCE else Basis.TRANSFER
+        # A person has decided: the encoder's state must not stand in the way.
+        patient = replace(pool, policy=replace(pool.policy, when_overloaded=WhenOverloaded.FALLBACK))
+        encoded = await encode_or_fall_back(replica, patient, message)
+        own_choice = await self._own_choice(
+            RankRequest(replica, pool, encoded, required, message.preferred, draw), contact
+        )
         ranking = replace(
-            await self._rank(replica, pool, message, request.agent, basis),
+            await self._rank(RankRequest(replica, pool, encoded, message.requirements), request.agent, basis),
             basis=basis,
             left_out=LeftOut({}),
             relaxed=relaxed,
             actor=request.actor,
+            comparison=Comparison(draw, Part.ASSIGNED, own_choice),
         )
         terms = ByHand(
             sequence=contact.sequence if contact else 0,
@@ -120,12 +131,14 @@ class Assigner:
             replaces=request.message is not None,
             over_capacity=request.over_capacity,
             actor=request.actor,
+            reason=request.reason,
         )
         reserve = replace(
             self._reserver.reserve_request(site, pool, _as_route(request, message, contact, now)),
             how=ReserveKind.ASSIGN,
             by_hand=terms,
             handed_on=await self._offer(site, contact) if offered and contact else None,
+            draw=draw,
         )
         return await self._reserver.hold_only(replica, reserve, ranking)
 
@@ -158,13 +171,26 @@ class Assigner:
             return said.message
         return said.message(contact.customer, stored.requirements(contact.pool, contact.channel))
 
-    async def _rank(self, replica: SiteReplica, pool: Pool, message: Message, agent: str, basis: Basis) -> Ranking:
+    async def _own_choice(self, request: RankRequest, contact: Contact | None) -> WouldBe:
+        """Return whom the service itself would choose now; of an offered contact, whom the service chose."""
+        site = request.replica.site
+        if contact is not None and contact.state is ContactState.RESERVED:
+            with suppress(DecisionNotFound):
+                offer = await self._store.reservation(site, contact.reservation, self._clocks.of(site).now_ms())
+                candidates = (await self._store.decision(site, offer.decision)).ranking.candidates
+                affinity = next((one.affinity for one in candidates if one.agent == offer.agent), 0.0)
+                return WouldBe(offer.agent, offer.basis, affinity)
+        excluded = request.requirements.excluded | set(contact.excluded if contact else ())
+        request = replace(request, requirements=replace(request.requirements, excluded=excluded))
+        ranking = await self._ranker.rank_all(request, RankOptions(most=1))
+        best = next(iter(ranking.candidates), None)
+        return WouldBe(best.agent, ranking.basis, best.affinity) if best else WouldBe("", ranking.basis, 0.0)
+
+    async def _rank(self, request: RankRequest, agent: str, basis: Basis) -> Ranking:
         """Return the ranking of the one agent, with the words that meet the agent's interests."""
-        # A person has decided: the encoder's state must not stand in the way.
-        patient = replace(pool, policy=replace(pool.policy, when_overloaded=WhenOverloaded.FALLBACK))
-        encoded = await encode_or_fall_back(replica, patient, message)
-        anybody = Requirements(pool.id, message.requirements.channel)
-        ranking = await self._ranker.rank_named(RankRequest(replica, pool, encoded, anybody), agent, basis)
+        replica, required = request.replica, request.requirements
+        anybody = Requirements(required.pool, required.channel)
+        ranking = await self._ranker.rank_named(replace(request, requirements=anybody), agent, basis)
         if ranking.candidates:
             return ranking
         known = replica.index.agent(agent)

@@ -16,7 +16,8 @@ from matcher.model import LeftOut, Outcome, Requirements
 from matcher.model.requests import RouteRequest
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
-from matcher.ranking.policy import RankingTerms, rank_with
+from matcher.ranking.comparison import compare, is_control
+from matcher.ranking.policy import RankingTerms, by_load, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_or_fall_back
@@ -45,6 +46,11 @@ class _Undecided:
     to_rank: RankRequest
     terms: RankingTerms
 
+    @property
+    def is_control(self) -> bool:
+        """Whether its agent is chosen by load."""
+        return is_control(self.to_rank.draw)
+
 
 class BatchRouter:
     """Routes several messages of a site by the jointly best assignment."""
@@ -62,7 +68,8 @@ class BatchRouter:
         """Return the outcome of each message, or its error; of equal messages the first is served first.
 
         A message that was answered before, is held already or cannot be encoded takes no agent from the others. A
-        message with a preferred agent goes first, also where the preference comes from a relationship. A message whose
+        message with a preferred agent goes first, also where the preference comes from a relationship; then those of
+        control contacts, each by itself. A message whose
         agent was reserved for another message meanwhile is routed alone, as is a message for which no agent was left.
         Raises what concerns the whole batch: SiteNotFound, IndexBehind, StoreUnavailable.
 
@@ -81,9 +88,11 @@ class BatchRouter:
         begun = await asyncio.gather(*(begin(at, request) for at, request in enumerate(requests)))
         results = {at: result for at, result in enumerate(begun) if not isinstance(result, _Undecided)}
         undecided = [message for message in begun if isinstance(message, _Undecided)]
-        preferring = [message for message in undecided if message.to_rank.preferred]
-        results |= await self._finish(site, [(message, _alone(message)) for message in preferring])
-        joint = [message for message in undecided if not message.to_rank.preferred]
+        preferring = [message for message in undecided if message.to_rank.first]
+        control = [message for message in undecided if message.is_control and not message.to_rank.first]
+        for alone in (preferring, control):
+            results |= await self._finish(site, [(message, _alone(message)) for message in alone])
+        joint = [message for message in undecided if not (message.to_rank.first or message.is_control)]
         decided = list(zip(joint, await self._decide(replica, joint), strict=True))
         for has_agent in (True, False):
             results |= await self._finish(
@@ -110,7 +119,8 @@ class BatchRouter:
             if profile is None and wordless:
                 return nothing_said()
             encoded = await encode_or_fall_back(replica, pool, message, profile, share, until)
-            to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
+            request, draw = await self._router.drawn(replica, pool, request)
+            to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred, draw)
             return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool, encoded))
         except MatcherError as error:
             return error
@@ -143,6 +153,8 @@ class BatchRouter:
                 continue
             encoded, requirements = message.to_rank.encoded, message.to_rank.requirements
             ranking = rank_with(result, encoded.units, message.terms, agent)
+            if message.to_rank.draw:
+                ranking = compare(ranking, by_load(result, encoded.units, most=1), message.to_rank.draw)
             ranking = replace(ranking, left_out=left_out.of(requirements))
             decisions.append(BatchDecision(encoded, Choice(ranking, agent)))
             await asyncio.sleep(0)

@@ -18,7 +18,15 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
-from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
+from matcher.routing.mean_affinity import MeanAffinity
+from matcher.routing.queued_contacts import (
+    MOST_AGENTS,
+    Group,
+    QueuedContact,
+    SearchedContact,
+    pair_contacts,
+    with_arm,
+)
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of, unknown_preferred
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
 from matcher.routing.returning_customers import ReturningCustomers
@@ -92,6 +100,8 @@ class QueueDispatcher:
         self._on_served = on_served
         self._process = secrets.token_hex(8)
         self._entries: dict[str, QueuedContact] = {}
+        self._mean_affinity: dict[str, MeanAffinity] = {}
+        """By pool, of the pools that compare."""
         self._wake_ms = 0.0
         """When something changes by itself: a requirement lapses, or an agent is no longer excluded."""
         self._task = (tasks or BackgroundTasks()).start(f"dispatch {replica.site}", self._run)
@@ -250,14 +260,13 @@ class QueueDispatcher:
         only = "" if requirements.only in record.excluded else requirements.only
         requirements = replace(requirements, excluded=frozenset(excluded), only=only)
         terms, preferred = await self._ranker.terms(replica, pool, contact.encoded), contact.message.preferred
-        ranking = await self._ranker.rank_preferred(
-            RankRequest(replica, pool, contact.encoded, requirements, preferred)
-        )
+        request = RankRequest(replica, pool, contact.encoded, requirements, preferred, record.draw)
+        ranking = await self._ranker.rank_preferred(request)
         if ranking is not None:
             return SearchedContact(contact, pool, requirements, terms, preferred=ranking)
         # Only an agent who is too busy at the moment is waited for: not who is away, gone, or excluded.
         possible = replace(requirements, excluded=never)
-        kept = [agent for agent in preferred if agent.kept_ms and replica.index.may_take(agent.agent, possible)]
+        kept = [agent for agent in request.first if agent.kept_ms and replica.index.may_take(agent.agent, possible)]
         kept_until = max((record.created_ms + agent.kept_ms for agent in kept), default=0)
         if kept_until > now:
             this_pass.wake_by(kept_until)
@@ -267,9 +276,16 @@ class QueueDispatcher:
             encoded.query(terms.floor, pool.policy.profile_weight),
             requirements,
             max_free=MOST_AGENTS,
-            floor=terms.floor,
+            # A contact with an arm needs the least utilized agents in any case: they are the choice of control.
+            floor=math.inf if record.draw else terms.floor,
         )
-        return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
+        if not result.eligible:
+            return None
+        searched = SearchedContact(contact, pool, requirements, terms, result=result)
+        if record.draw is None:
+            return searched
+        mean = self._mean_affinity.setdefault(pool.id, MeanAffinity())
+        return with_arm(searched, mean, await self._ranker.known_and_free(request))
 
     async def _offer(self, chosen: Sequence[tuple[SearchedContact, str]], this_pass: Pass) -> None:
         """Offer the pairs in the order of the queue, up to the first that fails.

@@ -9,12 +9,14 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from matcher.affinity.search_result import SearchResult, top_k
-from matcher.model import Agent, Basis, Message, Pool, Ranking, Relaxed, Requirements
+from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
+from matcher.model import Agent, Basis, Candidate, Message, Pool, Ranking, Relaxed, Requirements
 from matcher.ranking.assignment import Opening, assign
-from matcher.ranking.policy import RankingTerms, rank_with
+from matcher.ranking.comparison import compare, is_control, outside, with_relationship
+from matcher.ranking.policy import RankingTerms, by_load, rank, rank_with
 from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
 from matcher.routing.encoded_message import EncodedMessage
+from matcher.routing.mean_affinity import MeanAffinity
 from matcher.store.contacts import QueuePlace, WaitingContact
 
 MOST_AGENTS: Final = 64
@@ -57,7 +59,8 @@ class SearchedContact:
     """A waiting contact with the agents found for it.
 
     requirements: with the agents excluded at the moment. preferred: the ranking of a preferred agent, instead of a
-    search result.
+    search result. by_load: of a contact with an arm, the free agents by the rule of FALLBACK. mean_affinity: what a
+    control contact is weighed with. known: the agent who knows the customer, where the contact's arm forgoes that.
     """
 
     contact: QueuedContact
@@ -66,6 +69,15 @@ class SearchedContact:
     terms: RankingTerms
     result: SearchResult | None = None
     preferred: Ranking | None = None
+    by_load: Sequence[FreeAgent] = ()
+    mean_affinity: float = 0.0
+    known: Candidate | None = None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the contact's agent is chosen by load: it is control, and no other rule chooses the agent."""
+        draw, other = self.contact.record.draw, self.preferred or self.requirements.only or self.terms.degraded
+        return is_control(draw) and not other
 
     @property
     def by_profile(self) -> bool:
@@ -75,12 +87,15 @@ class SearchedContact:
     def listed(self, *, by_profile: bool) -> dict[str, float]:
         """Return the agents that can serve the contact, each with the affinity that counts; 0: only load counts.
 
-        by_profile: whether an affinity of the customer's profile counts.
+        by_profile: whether an affinity of the customer's profile counts. A control contact is weighed with the pool's
+        mean affinity, whomever it gets: so it is served as soon as others of its age.
         """
         if self.result is None:
             candidates = self.preferred.candidates if self.preferred else ()
             return {candidate.agent: 0.0 for candidate in candidates}
         affinity, floor = self.result.scores.affinity, self.terms.floor
+        if self.is_control:
+            return {free.agent.id: self.mean_affinity for free in self.by_load[:MOST_AGENTS]}
         anybody = {free.agent.id: 0.0 for free in self.result.least_utilized[:MOST_AGENTS]}
         if affinity.max(initial=-np.inf) < floor or (self.by_profile and not by_profile):
             return anybody
@@ -93,38 +108,112 @@ class SearchedContact:
         """Return the ranking with which a listed agent is offered the contact."""
         ranking = self.preferred
         if self.result is not None:
-            ranking = rank_with(self.result, self.contact.encoded.units, self.terms, agent)
-            if self.requirements.only:
-                ranking = replace(ranking, basis=Basis.TRANSFER)
+            ranking = self._ranking(self.result, agent)
         assert ranking is not None  # without a result and a preferred ranking no agent is listed
         return replace(ranking, relaxed=self.contact.relaxed)
 
+    def _ranking(self, result: SearchResult, agent: str) -> Ranking:
+        units, draw = self.contact.encoded.units, self.contact.record.draw
+        if self.is_control:
+            # The agent comes first who was chosen beside the other contacts that wait.
+            ordered = sorted(self.by_load, key=lambda free: free.agent.id != agent)
+            ranking = compare(rank(result, units, self.terms), by_load(result, units, ordered, self.terms.most), draw)
+            return with_relationship(ranking, self.known)
+        ranking = rank_with(result, units, self.terms, agent)
+        if self.requirements.only:
+            return outside(replace(ranking, basis=Basis.TRANSFER), draw)
+        return compare(ranking, by_load(result, units, self.by_load, 1), draw)
 
-def pair_contacts(
-    searched: Sequence[SearchedContact], agent_of: Callable[[str], Agent | None], now_ms: int
-) -> list[tuple[SearchedContact, str]]:
+
+def with_arm(searched: SearchedContact, mean: MeanAffinity, known: Candidate | None = None) -> SearchedContact:
+    """Return a searched contact that has an arm with what its arm needs to know.
+
+    searched: its result names the least utilized agents in any case. mean: of the contact's pool; a contact that is not
+    control counts in it. known: as of SearchedContact.
+    """
+    result = searched.result
+    if result is None:
+        return searched
+    searched = replace(searched, by_load=result.least_utilized)
+    if searched.is_control:
+        return replace(searched, mean_affinity=mean.value, known=known)
+    if not result.by_profile and result.scores.affinity.max(initial=-np.inf) >= searched.terms.floor:
+        # As without an arm: the agents whom the message does not meet are not listed.
+        searched = replace(searched, result=replace(result, least_utilized=()))
+    mean.note(searched.listed(by_profile=False))
+    return searched
+
+
+Pairs: TypeAlias = "list[tuple[SearchedContact, str]]"
+OpeningOf: TypeAlias = "Callable[[str], Opening | None]"
+
+
+def pair_contacts(searched: Sequence[SearchedContact], agent_of: Callable[[str], Agent | None], now_ms: int) -> Pairs:
     """Return the jointly best pairs of contacts and agents, in the order of the contacts.
 
     The value of a pair, in seconds, is the contact's age plus its pool's head start plus the affinity over the pool's
     wait_weight. So no contact is overtaken by a contact that came later by more than 1/wait_weight and the difference
     of the head starts. Which contacts are served is decided without the customers' profiles; where a message says too
     little, the profile decides only whom its customer meets.
+    Control contacts are weighed with the mean affinity of their pools; of those who are served they come first, each
+    with the least utilized, of equals the longest idle agent who leaves one for every other. The others are paired
+    jointly with the agents who are left.
     agent_of: looks an agent up by id; None: the agent was deleted.
     """
-    chosen = _pairs(searched, agent_of, now_ms, by_profile=False)
+
+    def opening_of(agent: str) -> Opening | None:
+        known = agent_of(agent)
+        return None if known is None else Opening.of(known)
+
+    chosen = _pairs(searched, opening_of, now_ms, by_profile=False)
+    if any(contact.is_control for contact, _ in chosen):
+        return _control_first(chosen, opening_of, now_ms)
+    return _by_profiles(chosen, opening_of, now_ms)
+
+
+def _by_profiles(chosen: Pairs, opening_of: OpeningOf, now_ms: int) -> Pairs:
+    """Return the pairs of the contacts that were chosen without the customers' profiles, with them."""
     if not any(contact.by_profile for contact, _ in chosen):
         return chosen
-    met = _pairs([contact for contact, _ in chosen], agent_of, now_ms, by_profile=True)
+    met = _pairs([contact for contact, _ in chosen], opening_of, now_ms, by_profile=True)
     # With several channels a contact of these may get no agent: then the profiles decide nothing.
     return met if len(met) == len(chosen) else chosen
 
 
-def _pairs(
-    searched: Sequence[SearchedContact], agent_of: Callable[[str], Agent | None], now_ms: int, *, by_profile: bool
-) -> list[tuple[SearchedContact, str]]:
+def _control_first(chosen: Pairs, opening_of: OpeningOf, now_ms: int) -> Pairs:
+    """Return the pairs of the contacts that were chosen: the control contacts get their agents before the others.
+
+    Where the others would not all be served then, as may be with several channels, the joint choice stands.
+    """
+    left, agents = dict[str, Opening](), dict[str, str]()
+
+    def left_of(agent: str) -> Opening | None:
+        return left.get(agent) or opening_of(agent)
+
+    waiting = sorted((contact for contact, _ in chosen), key=lambda contact: not contact.is_control)
+    while waiting and waiting[0].is_control:
+        contact, *waiting = waiting
+        channel = contact.contact.record.channel
+        listed = filter(None, map(left_of, contact.listed(by_profile=False)))
+        able = [opening for opening in listed if opening.free_for(channel)]
+        for opening in sorted(able, key=lambda one: (one.used, one.idle_since_ms, one.agent)):
+            before = dict(left)
+            left[opening.agent] = opening.with_contact(channel)
+            if len(_pairs(waiting, left_of, now_ms, by_profile=False)) == len(waiting):
+                agents[contact.contact.place.contact] = opening.agent
+                break
+            left = before
+        else:
+            return chosen
+    others = _by_profiles(_pairs(waiting, left_of, now_ms, by_profile=False), left_of, now_ms)
+    agents |= {contact.contact.place.contact: agent for contact, agent in others}
+    return [(contact, agents[contact.contact.place.contact]) for contact, _ in chosen]
+
+
+def _pairs(searched: Sequence[SearchedContact], opening_of: OpeningOf, now_ms: int, *, by_profile: bool) -> Pairs:
     lists = [contact.listed(by_profile=by_profile) for contact in searched]
-    agents = [agent_of(agent) for agent in sorted({agent for listed in lists for agent in listed})]
-    openings = [Opening.of(agent) for agent in agents if agent is not None]
+    found = [opening_of(agent) for agent in sorted({agent for listed in lists for agent in listed})]
+    openings = [opening for opening in found if opening is not None]
     column = {opening.agent: number for number, opening in enumerate(openings)}
     values = np.full((len(searched), len(openings)), -np.inf)
     for row, (contact, listed) in enumerate(zip(searched, lists, strict=True)):

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+
 from matcher.affinity.search_result import SearchResult
-from matcher.model import Basis, Candidate, Pool, Preferred, Ranking, Requirements
-from matcher.ranking.policy import MOST_CANDIDATES, RankingTerms, rank
+from matcher.model import Basis, Candidate, Draw, Pool, Preferred, Ranking, Requirements
+from matcher.ranking.comparison import compare, is_control, offered_first, outside, with_relationship
+from matcher.ranking.policy import MOST_CANDIDATES, RankingTerms, by_load, rank
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.search_batcher import SearchBatcher, SearchRequest
@@ -25,7 +28,7 @@ class RankRequest:
     """A message to rank agents for.
 
     requirements: what is required now; it may exclude more agents than the message does. preferred: the agents who are
-    offered the message before all others, in this order.
+    offered the message before all others, in this order. draw: the contact's arm; None: it has none.
     """
 
     replica: SiteReplica
@@ -33,6 +36,18 @@ class RankRequest:
     encoded: EncodedMessage
     requirements: Requirements
     preferred: Sequence[Preferred] = ()
+    draw: Draw | None = None
+
+    @property
+    def first(self) -> Sequence[Preferred]:
+        """The agents who are offered the message before all others in its arm."""
+        forgoes = self.pool.policy.control_forgoes_relationships
+        return offered_first(self.preferred, self.draw, forgoes_relationships=forgoes) if self.draw else self.preferred
+
+    @property
+    def forgone(self) -> Sequence[Preferred]:
+        """The agent who knows the customer, where the contact's arm forgoes that."""
+        return [one for one in self.preferred if one not in self.first] if is_control(self.draw) else ()
 
     @property
     def unknown_preferred(self) -> tuple[str, ...]:
@@ -43,7 +58,7 @@ class RankRequest:
         """Return whether the contact, where it may wait, is kept for a preferred agent who may still take it."""
         index, required = self.replica.index, self.requirements
         return not required.only and any(
-            preferred.kept_ms and index.may_take(preferred.agent, required) for preferred in self.preferred
+            preferred.kept_ms and index.may_take(preferred.agent, required) for preferred in self.first
         )
 
 
@@ -97,11 +112,13 @@ class Ranker:
         return (await self._searches.find(search, query)).result
 
     async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:
-        """Rank the agents who meet the requirements, in a loop turn."""
+        """Rank the agents who meet the requirements by the contact's arm, in a loop turn."""
         replica, encoded, requirements = request.replica, request.encoded, request.requirements
         terms = await self.terms(replica, request.pool, encoded, most=options.most)
+        # A contact with an arm needs the least utilized agents in any case: they are the choice of control.
+        named_below = math.inf if request.draw else terms.floor
         search = SearchRequest(
-            replica, requirements, options.most, terms.floor, options.ignore_availability, options.count_left_out
+            replica, requirements, options.most, named_below, options.ignore_availability, options.count_left_out
         )
         query = encoded.query(terms.floor, request.pool.policy.profile_weight)
         result, left_out, pending = await self._searches.find(search, query)
@@ -115,23 +132,36 @@ class Ranker:
         )
         ranking = rank(result, encoded.units, terms, left_out=left_out, free=free)
         # A transfer is what requires one agent by id, unless the caller knows another reason.
-        return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
+        ranking = replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
+        if request.draw is None:
+            return ranking
+        ranking = compare(ranking, by_load(result, encoded.units, free, options.most), request.draw)
+        return with_relationship(ranking, await self.known_and_free(request))
+
+    async def known_and_free(self, request: RankRequest) -> Candidate | None:
+        """Return the agent with free capacity who knows the customer of a control contact that forgoes that."""
+        if not request.forgone:
+            return None
+        ranking = await self.rank_preferred(replace(request, preferred=request.forgone, draw=None))
+        return ranking.candidates[0] if ranking else None
 
     async def rank_preferred(self, request: RankRequest) -> Ranking | None:
         """Rank the first of the preferred agents who has free capacity, alone and without a loop turn.
 
         Returns None where no preferred agent has free capacity.
         """
-        for preferred in request.preferred:
+        compares = request.pool.policy.control_forgoes_relationships
+        for preferred in request.first:
             if preferred.agent not in request.requirements.excluded:
                 ranking = await self._rank_alone(request, preferred)
                 if ranking.candidates:
-                    return ranking
+                    return outside(ranking, request.draw, compares_relationships=compares)
         return None
 
     async def rank_named(self, request: RankRequest, agent: str, basis: Basis) -> Ranking:
         """Rank one agent alone, available or not; empty where the agent is not in the pool or lacks the channel."""
-        return await self._rank_alone(request, Preferred(agent, basis), ignore_availability=True)
+        ranking = await self._rank_alone(request, Preferred(agent, basis), ignore_availability=True)
+        return outside(ranking, request.draw)
 
     async def rank_all(self, request: RankRequest, options: RankOptions) -> Ranking:
         """Rank the agents who meet the requirements: the preferred ones first, in their order, then as `rank` does."""
@@ -161,6 +191,9 @@ class Ranker:
 
 def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Shortlist:
     """Return the shortlist that the store chooses from; only: the single candidate it may choose."""
+    compared = ranking.compared
+    if compared is not None:
+        ranking = replace(ranking, comparison=msgspec.UNSET)
     return Shortlist(
         basis=ranking.basis,
         tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LEAST_UTILIZED,
@@ -170,4 +203,5 @@ def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None
             for candidate in ranking.candidates
             if only is None or candidate.agent == only
         ],
+        compared="" if compared is None else compared.packed,
     )

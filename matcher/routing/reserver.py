@@ -18,10 +18,22 @@ from matcher.errors import (
     MatcherError,
     RequestIdReused,
 )
-from matcher.model import Basis, Candidate, Constraint, LeftOut, Message, Pool, QueuedOutcome, Ranking, ReservedOutcome
+from matcher.model import (
+    Basis,
+    Candidate,
+    Constraint,
+    Draw,
+    LeftOut,
+    Message,
+    Pool,
+    QueuedOutcome,
+    Ranking,
+    ReservedOutcome,
+)
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
+from matcher.ranking.comparison import draw_arm
 from matcher.replica.queue_places import new_place, replayed_place
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
@@ -34,6 +46,7 @@ from matcher.store.requirements import encode_requirements
 from matcher.store.reservations import (
     Enqueued,
     Full,
+    OtherArm,
     Refused,
     Replayed,
     ReservationStore,
@@ -85,6 +98,14 @@ class NobodyFree:
 HoldOutcome: TypeAlias = "ReservedOutcome | QueuedOutcome | NobodyFree"
 
 
+class _DrawnBefore(Exception):
+    """The contact is known, and has another arm than the request."""
+
+    def __init__(self, draw: Draw | None) -> None:
+        super().__init__()
+        self.draw = draw
+
+
 class Reserver:
     """Makes reserve requests and carries them through."""
 
@@ -109,6 +130,11 @@ class Reserver:
         self._keys = keys
         self._sealer = Sealer(keys)
         self._on_ranked = on_ranked
+
+    async def drawn(self, replica: SiteReplica, pool: Pool, contact: str) -> Draw | None:
+        """Return the arm that a new contact is given; None where the pool compares nothing."""
+        share = pool.policy.control_share
+        return draw_arm(await replica.salt.read(), contact, share) if share else None
 
     def reserve_request(
         self, site: str, pool: Pool, request: RouteRequest, reading: Message | None = None
@@ -179,10 +205,17 @@ class Reserver:
     async def hold(self, request: RankRequest, reserve: ReserveRequest, choice: Choice | None = None) -> HoldOutcome:
         """Hold capacity of an agent for a contact, or let the contact wait if it may.
 
-        choice: the agent to ask the store for first.
+        choice: the agent to ask the store for first. A contact that is known already keeps the arm it has: where the
+        request has drawn another one, the agents are ranked again.
         Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, FieldsInvalid as
         `answered` does, or what the ranker and the store raise.
         """
+        try:
+            return await self._hold(request, reserve, choice)
+        except _DrawnBefore as before:
+            return await self._hold(replace(request, draw=before.draw), replace(reserve, draw=before.draw))
+
+    async def _hold(self, request: RankRequest, reserve: ReserveRequest, choice: Choice | None = None) -> HoldOutcome:
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
         self._on_ranked(ranking.eligible)
@@ -225,14 +258,19 @@ class Reserver:
         first = shortlist.candidates[0][0] if shortlist.candidates else ""
         replica.pending.begin(first)
         try:
-            return await self._store.reserve(reserve, shortlist, or_wait=reserve.lines_up and not shortlist.candidates)
+            answer = await self._store.reserve(
+                reserve, shortlist, or_wait=reserve.lines_up and not shortlist.candidates
+            )
         finally:
             replica.pending.end(first)
+        if isinstance(answer, OtherArm):
+            raise _DrawnBefore(answer.draw)
+        return answer
 
     async def _rank_first(self, request: RankRequest, reserve: ReserveRequest) -> Ranking:
         """Rank for the first reserve: a preferred agent with free capacity, else the agents closest by affinity."""
         index, requirements = request.replica.index, request.requirements
-        if request.preferred:
+        if request.first:
             await self._ranker.turn()
             ranking = await self._ranker.rank_preferred(request)
             if ranking is not None:

@@ -19,6 +19,7 @@ from matcher.model import (
     Candidate,
     Constraint,
     Contact,
+    Draw,
     LeftOut,
     Message,
     Outcome,
@@ -32,7 +33,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
-from matcher.model.resource_names import agent_name, contact_name
+from matcher.model.resource_names import agent_name, contact_name, new_id
 from matcher.model.scope import Scope, scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
@@ -127,8 +128,10 @@ class Router:
                 return before
             raise nothing_said()
         encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message, profile)
+        request, draw = await self.drawn(replica, pool, request)
         reserve = self._reserver.reserve_request(site, pool, request, message)
-        to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
+        reserve = replace(reserve, draw=draw) if draw else reserve
+        to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred, draw)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):
             case NobodyFree() as nobody:
                 return await self._unmatched(to_rank, nobody, explain=request.explain_unmatched)
@@ -177,7 +180,7 @@ class Router:
         # when each of them is excluded while the contact waits.
         excluded = message.requirements.excluded | _excluded_by(contact, replica)
         requirements = replace(message.requirements, excluded=excluded)
-        to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred)
+        to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred, contact.draw)
         policy = await replica.pools.policy(held.pool)
         reserve = replace(
             reserve,
@@ -190,6 +193,13 @@ class Router:
                 return await self._unmatched(to_rank, nobody, explain=False)
             case outcome:
                 return outcome
+
+    async def drawn(self, replica: SiteReplica, pool: Pool, request: RouteRequest) -> tuple[RouteRequest, Draw | None]:
+        """Return the request with the id that its contact will have, and the contact's arm; None: it is given none."""
+        if not pool.policy.control_share:
+            return request, None
+        request = request if request.contact_id else replace(request, contact_id=new_id())
+        return request, await self._reserver.drawn(replica, pool, request.contact_id)
 
     async def answered(self, site: str, request: RouteRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
@@ -252,7 +262,7 @@ class Router:
     async def _unmatched(self, request: RankRequest, nobody: NobodyFree, *, explain: bool) -> Unmatched:
         would_match: tuple[Candidate, ...] = ()
         if explain:
-            would_match = (await self._ranker.rank(request, _EVERYBODY)).candidates
+            would_match = (await self._ranker.rank(replace(request, draw=None), _EVERYBODY)).candidates
         reason = _last_constraint(nobody.left_out)
         lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
         return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)

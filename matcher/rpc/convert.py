@@ -37,6 +37,7 @@ from matcher.model.lifecycle import AgentStatus, Cause, ContactState, Reservatio
 from matcher.model.resource_names import site_name
 from matcher.rpc import status
 from matcher.rpc.candidates import candidate, candidate_at_desks
+from matcher.rpc.convert_comparison import arm, compared, probability, seen_agent
 from matcher.rpc.convert_requirements import required_skills, requirements_of
 from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.times import duration as _duration
@@ -149,6 +150,13 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
     )
 
 
+def reservation_at_desk(site: str, record: Reservation) -> routing_pb2.Reservation:
+    """Convert a reservation for its agent's desk, which is not told why this agent was chosen."""
+    converted = reservation(site, record)
+    converted.ClearField("basis")
+    return converted
+
+
 def contact(site: str, record: Contact) -> routing_pb2.Contact:
     """Convert a contact."""
     return routing_pb2.Contact(
@@ -164,6 +172,8 @@ def contact(site: str, record: Contact) -> routing_pb2.Contact:
         cause=CAUSE[record.cause] if record.cause else routing_pb2.CAUSE_UNSPECIFIED,
         queued=queued(record.queued) if record.queued else None,
         requirements=requirements_of(site, record),
+        arm=arm(record.draw),
+        arm_probability=probability(record.draw),
     )
 
 
@@ -199,7 +209,7 @@ def contact_sign(site: str, sign: ContactSign) -> routing_pb2.ContactEvent:
 def decision(site: str, record: Decision) -> routing_pb2.Decision:
     """Convert the record of a decision."""
     ranking = record.ranking
-    return routing_pb2.Decision(
+    converted = routing_pb2.Decision(
         name=name(Kind.DECISION, site, record.id),
         contact=name(Kind.CONTACT, site, record.contact),
         pool=name(Kind.POOL, site, record.pool),
@@ -231,7 +241,12 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         language=ranking.language,
         ignored_constraints=(CONSTRAINT[constraint] for constraint in record.ignored),
         over_capacity=record.over_capacity,
+        seen_agents=(seen_agent(site, seen) for seen in record.seen),
+        reason=record.reason,
     )
+    if record.comparison is not None:
+        converted.MergeFrom(compared(site, record.comparison))
+    return converted
 
 
 def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.Agent:
@@ -307,6 +322,8 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float, scorer: str
         second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
         profile_weight=policy.profile_weight,
         listening=policy.listening,
+        control_share=policy.control_share,
+        control_forgoes_relationships=policy.control_forgoes_relationships,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,

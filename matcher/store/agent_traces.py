@@ -15,7 +15,8 @@ from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
 from matcher.store.traces import Traces, TraceStore
 
-_CONTACT = ("agent", "history", "only", "takes_over")
+_CONTACT = ("agent", "history", "only", "takes_over", "compared")
+_DECISION = ("record", "agent", "compared", "seen")
 
 
 class AgentTraceStore:
@@ -43,10 +44,10 @@ class AgentTraceStore:
             async for name, fields in self._traces.records(site, kind, ("HGETALL",)):
                 if _names(fields_of(fields), agent):
                     await self._blank(site, f"{kind}:{name}", agent)
-        async for name, values in self._traces.records(site, "decision", ("HMGET", "record", "agent")):
-            record, chosen = values
+        async for name, values in self._traces.records(site, "decision", ("HMGET", *_DECISION)):
+            record, chosen, *packed = values
             without = _without(record, agent) if record else b""
-            if without or chosen == agent.encode():
+            if without or chosen == agent.encode() or any(agent.encode() in _ids(value) for value in packed if value):
                 await self._blank(site, f"decision:{name}", agent, without)
         await self._traces.note_events(site, traces, {agent})
         await self._traces.remove(site, traces)
@@ -63,6 +64,11 @@ def _names(fields: dict[str, bytes], agent: str) -> bool:
     if f"x:{agent}" in fields or f"u:{agent}" in fields:
         return True
     return any(f"|{agent}|" in f"|{fields.get(name, b'').decode(errors='replace')}|" for name in _CONTACT)
+
+
+def _ids(packed: bytes) -> set[bytes]:
+    """Return the words of a packed field, the ids of agents among them."""
+    return set(packed.replace(b";", b"|").split(b"|"))
 
 
 def _without(stored: bytes, agent: str) -> bytes:

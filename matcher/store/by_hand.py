@@ -20,7 +20,7 @@ class ByHand:
 
     sequence: of the contact's last step when the caller read it, 0: there was no contact. profile_version: of the agent
     then. unmet: the constraints that the profile does not meet; ignored: those that need not be met. replaces: the
-    request's requirements replace the contact's.
+    request's requirements replace the contact's. actor, reason: who assigns, and why, in the caller's words.
     """
 
     sequence: int
@@ -30,6 +30,7 @@ class ByHand:
     replaces: bool
     over_capacity: bool
     actor: str
+    reason: str = ""
 
     def part(self, *, accepted: bool, schema: int) -> verbs.ByHand:
         """Return the terms as the verb takes them; schema: what this process writes."""
@@ -42,6 +43,7 @@ class ByHand:
             replaces="1" if self.replaces else "",
             over="1" if self.over_capacity else "",
             actor=self.actor,
+            reason=self.reason,
             cause=Cause.ASSIGNED if schema >= ASSIGNED_SINCE else before,
         )
 

@@ -15,10 +15,12 @@ from matcher.model import (
     Agent,
     Basis,
     Capacity,
+    Comparison,
     Constraint,
     Contact,
     ContactEvent,
     Decision,
+    Draw,
     Hold,
     Pool,
     PoolPolicy,
@@ -26,6 +28,7 @@ from matcher.model import (
     Ranking,
     Report,
     Reservation,
+    unpacked_seen,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
 from matcher.store.requirements import read_requirements
@@ -220,6 +223,7 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
             queued_in or text(fields, "pool"), text(fields, "channel"), text(fields, "only")
         ),
         preferred=needs.preferred_agents(),
+        draw=Draw.unpacked(text(fields, "arm")),
     )
 
 
@@ -282,4 +286,7 @@ def decode_decision(decision: str, fields: Fields) -> Decision:
         pool_uid=text(fields, "pool_uid"),
         ignored=tuple(constraint for constraint in Constraint if constraint in text(fields, "ignored").split(",")),
         over_capacity="over" in fields,
+        comparison=Comparison.unpacked(text(fields, "compared")),
+        seen=unpacked_seen(text(fields, "seen")),
+        reason=text(fields, "why"),
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from matcher.errors import ContactNotFound
-from matcher.model import Contact, ContactEvent, Page, Pool
+from matcher.model import Contact, ContactEvent, Draw, Page, Pool
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.model.scope import EVERYTHING, Scope
@@ -76,6 +76,8 @@ class WaitingContact:
     """Whether the reservation that is handed on ends only once another agent accepts."""
     seen: str = ""
     """The digest of the whole record, by which the store knows whether it has changed since."""
+    draw: Draw | None = None
+    """The arm that it was given when it began; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +317,7 @@ def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
             requirements=decode_requirements(fields.get("needs", b"")),
             only=text(fields, "only"),
             seen=seen,
+            draw=Draw.unpacked(text(fields, "arm")),
         )
     except NOT_READABLE as fault:
         return UnreadableContact(seen, type(fault).__name__)

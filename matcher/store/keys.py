@@ -20,7 +20,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:rewritten                 | string | the pause of rewrites| the process that rewrote for them last           |
 | m:deleting                  | zset   | empties              | site|uid of sites that are being deleted         |
 | m:waker                     | string | the waker's lease    | the process that wakes sites                     |
-| m:{site}:life               | hash   | the site's           | uid, state, who founded it, what is next due     |
+| m:{site}:life               | hash   | the site's           | uid, state, founder, what is next due, salt      |
 | m:{site}:pools              | zset   | the site's           | pool ids                                         |
 | m:{site}:pool:<id>          | hash   | the pool's           | policy, version, times                           |
 | m:{site}:members:<pool>     | set    | the pool's           | ids of the pool's agents                         |

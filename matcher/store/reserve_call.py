@@ -41,6 +41,8 @@ def reserve_call(
         customer=request.customer,
         customer_digest=customer_digest,
         basis=shortlist.basis,
+        arm=request.draw.packed if request.draw else "",
+        compared=shortlist.compared,
         hold_ms=request.hold_ms,
         state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
         tolerance=repr(shortlist.tolerance),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from matcher.errors import PoolNotFound
-from matcher.model import Basis, Constraint, Reservation
+from matcher.model import Basis, Constraint, Draw, Reservation
 from matcher.model.lifecycle import ReservationState
 from matcher.model.resource_names import pool_name
 from matcher.store.by_hand import ByHand, refusal_by_hand
@@ -78,7 +78,8 @@ class ReserveRequest:
     the offer that is withdrawn. by_hand None: no assignment by hand. idle_ms: after how long without activity an
     accepted conversation is idle; 0: never. first_ms: within what time after the acceptance the agent must answer; 0:
     at any time. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are
-    stored already of a contact that waits. scope: the pools that the caller reaches, as the verbs take them.
+    stored already of a contact that waits. scope: the pools that the caller reaches, as the verbs take them. draw: the
+    contact's arm, which a contact keeps that is not known yet; None: it has none.
     """
 
     site: str
@@ -105,6 +106,7 @@ class ReserveRequest:
     requirements: bytes = b""
     only: str = ""
     by_hand: ByHand | None = None
+    draw: Draw | None = None
     scope: str = ""
 
     @property
@@ -116,20 +118,33 @@ class ReserveRequest:
 class Shortlist(msgspec.Struct, frozen=True):
     """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
-    tolerance: affinities this near the best are equal; below 0 all are equal.
+    tolerance: affinities this near the best are equal; below 0 all are equal. compared: what the decision says for the
+    comparison, packed; "": nothing.
     """
 
     basis: Basis
     tolerance: float
     record: bytes
     candidates: Sequence[tuple[str, float]]
+    compared: str = ""
 
 
 class Reserved(msgspec.Struct, frozen=True):
-    """Capacity is held; `event`: the id of the load stream's event that says so."""
+    """Capacity is held; `event`: the id of the load stream's event that says so.
+
+    seen: what the store saw of the candidates, as the decision's record holds it.
+    """
 
     reservation: Reservation
     event: str
+    seen: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherArm:
+    """The contact was known, and has another arm than the request; draw None: it has none. Nothing is held."""
+
+    draw: Draw | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +225,7 @@ class Lapsed:
     away: bool
 
 
-ReserveAnswer = Reserved | Enqueued | Replayed | Full | Refused
+ReserveAnswer = Reserved | Enqueued | Replayed | Full | Refused | OtherArm
 
 
 def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
@@ -221,7 +236,7 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
     if request.by_hand and (refusal := refusal_by_hand(request.site, shortlist.candidates[0][0], answer)):
         raise refusal
     match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over]:
+        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over, seen]:
             return Reserved(
                 Reservation(
                     id=request.reservation,
@@ -244,11 +259,14 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
                     first_response_due=request.accepted and int(deadline) - int(created) < request.hold_ms,
                 ),
                 event.decode(),
+                seen,
             )
         case [b"replayed", reservation, decision, contact]:
             return Replayed(reservation.decode(), decision.decode(), contact.decode())
         case [b"queued", score, waits_until, event]:
             return Enqueued(int(score), int(waits_until), event.decode())
+        case [b"arm", arm]:
+            return OtherArm(Draw.unpacked(arm.decode()))
         case [b"no_pool"]:
             raise PoolNotFound(pool_name(request.site, request.pool))
         case [b"full", load_event, roster_event, refused]:

@@ -418,6 +418,8 @@ class Pool(_message.Message):
     FIRST_RESPONSE_DURATION_FIELD_NUMBER: _builtins.int
     PROFILE_WEIGHT_FIELD_NUMBER: _builtins.int
     LISTENING_FIELD_NUMBER: _builtins.int
+    CONTROL_SHARE_FIELD_NUMBER: _builtins.int
+    CONTROL_FORGOES_RELATIONSHIPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -478,6 +480,19 @@ class Pool(_message.Message):
     listening: _builtins.bool
     """Count what the pool's customers bring up: which interests and service themes, by whole days, for GetCoverage. No word of
     a customer is kept, and nothing of it changes a decision. Unset: nothing is counted (docs/coverage.md).
+    """
+    control_share: _builtins.float
+    """The share of new contacts that are control, 0 to 0.5: their agents are chosen by the rule of FALLBACK, to compare what
+    becomes of them with the others. Which contacts these are is drawn from the contact's id, by a salt that the site keeps,
+    before anything is known of the contact; Contact.arm and Decision.arm say so. A contact keeps its arm, whatever becomes
+    of the share. Contacts for which another rule chooses the agent stand outside (Decision.part). In the queue a control
+    contact is weighed with the pool's mean affinity, so that it waits as long as the others. Unset or 0: nothing is
+    compared. Set it when every process is of a version that knows it.
+    """
+    control_forgoes_relationships: _builtins.bool
+    """Whether control contacts also forgo the agent who served their customer well (relationship_duration). Unset: they keep
+    the agent, as the others do, and such contacts of both arms stand outside the comparison: what the customer found good
+    goes on, and affinity alone is compared.
     """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
@@ -597,10 +612,12 @@ class Pool(_message.Message):
         first_response_duration: _duration_pb2.Duration | None = ...,
         profile_weight: _builtins.float | None = ...,
         listening: _builtins.bool = ...,
+        control_share: _builtins.float = ...,
+        control_forgoes_relationships: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "listening", b"listening", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "scorer_serving", b"scorer_serving", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "control_forgoes_relationships", b"control_forgoes_relationships", "control_share", b"control_share", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "listening", b"listening", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "scorer_serving", b"scorer_serving", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
@@ -1595,8 +1612,9 @@ class WatchReservationsResponse(_message.Message):
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def reservation(self) -> _routing_pb2.Reservation:
-        """The reservation; unset in a sign of life, which is sent after the live reservations, and then after 20 s without a
-        change.
+        """The reservation, without its basis: a desk is not told why its agent was chosen, so that in a comparison
+        (Pool.control_share) agents treat all customers alike. Unset in a sign of life, which is sent after the live
+        reservations, and then after 20 s without a change.
         """
 
     def __init__(

@@ -143,7 +143,9 @@ class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Basis.ValueType
     FALLBACK: _Basis.ValueType  # 3
     """The message meets no interest: the agent with the lowest load/capacity, of equals the longest idle."""
     CONTROL: _Basis.ValueType  # 4
-    """Chosen at random, by policy."""
+    """The contact is in the control arm of its pool's comparison (Pool.control_share), and the rule of FALLBACK chose the
+    agent, whatever the message says.
+    """
     PREFERRED: _Basis.ValueType  # 5
     """The request preferred the agent."""
     TRANSFER: _Basis.ValueType  # 6
@@ -163,7 +165,9 @@ RELATIONSHIP: Basis.ValueType  # 2
 FALLBACK: Basis.ValueType  # 3
 """The message meets no interest: the agent with the lowest load/capacity, of equals the longest idle."""
 CONTROL: Basis.ValueType  # 4
-"""Chosen at random, by policy."""
+"""The contact is in the control arm of its pool's comparison (Pool.control_share), and the rule of FALLBACK chose the
+agent, whatever the message says.
+"""
 PREFERRED: Basis.ValueType  # 5
 """The request preferred the agent."""
 TRANSFER: Basis.ValueType  # 6
@@ -171,6 +175,72 @@ TRANSFER: Basis.ValueType  # 6
 ASSIGNED: Basis.ValueType  # 7
 """The contact was assigned to the agent by hand."""
 Global___Basis: _TypeAlias = Basis  # noqa: Y015
+
+class _Arm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARM_UNSPECIFIED: _Arm.ValueType  # 0
+    """The pool compared nothing when the contact began."""
+    ARM_TREATMENT: _Arm.ValueType  # 1
+    """By affinity, as without a comparison."""
+    ARM_CONTROL: _Arm.ValueType  # 2
+    """By the rule of FALLBACK."""
+
+class Arm(_Arm, metaclass=_ArmEnumTypeWrapper):
+    """How a contact's agents are chosen, where its pool compared when the contact began (Pool.control_share). It is drawn once,
+    from the contact's id, and stays through declines, transfers and changes of the share.
+    """
+
+ARM_UNSPECIFIED: Arm.ValueType  # 0
+"""The pool compared nothing when the contact began."""
+ARM_TREATMENT: Arm.ValueType  # 1
+"""By affinity, as without a comparison."""
+ARM_CONTROL: Arm.ValueType  # 2
+"""By the rule of FALLBACK."""
+Global___Arm: _TypeAlias = Arm  # noqa: Y015
+
+class _Part:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Part.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PART_UNSPECIFIED: _Part.ValueType  # 0
+    """The contact has no arm."""
+    PART_TOOK_PART: _Part.ValueType  # 1
+    """The arm's rule chose the agent."""
+    PART_PREFERRED: _Part.ValueType  # 2
+    """The request preferred the agent."""
+    PART_RELATIONSHIP: _Part.ValueType  # 3
+    """The agent served the customer well before, and control contacts of the pool do not forgo that."""
+    PART_TRANSFER: _Part.ValueType  # 4
+    """A transfer named the agent."""
+    PART_ASSIGNED: _Part.ValueType  # 5
+    """The contact was assigned by hand, also a contact without an arm."""
+    PART_DEGRADED: _Part.ValueType  # 6
+    """The message was not compared with interests (`degraded`)."""
+
+class Part(_Part, metaclass=_PartEnumTypeWrapper):
+    """Whether a decision takes part in its pool's comparison, or why it does not: something else than the arm chose the agent."""
+
+PART_UNSPECIFIED: Part.ValueType  # 0
+"""The contact has no arm."""
+PART_TOOK_PART: Part.ValueType  # 1
+"""The arm's rule chose the agent."""
+PART_PREFERRED: Part.ValueType  # 2
+"""The request preferred the agent."""
+PART_RELATIONSHIP: Part.ValueType  # 3
+"""The agent served the customer well before, and control contacts of the pool do not forgo that."""
+PART_TRANSFER: Part.ValueType  # 4
+"""A transfer named the agent."""
+PART_ASSIGNED: Part.ValueType  # 5
+"""The contact was assigned by hand, also a contact without an arm."""
+PART_DEGRADED: Part.ValueType  # 6
+"""The message was not compared with interests (`degraded`)."""
+Global___Part: _TypeAlias = Part  # noqa: Y015
 
 class _Cause:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1123,7 +1193,7 @@ class Reservation(_message.Message):
     fence: _builtins.int
     """Grows with every reservation of the agent; send it with a call to be sure that the call acts on this reservation."""
     basis: Global___Basis.ValueType
-    """Why this agent was chosen."""
+    """Why this agent was chosen. Unset in WatchReservations."""
     decline_reason: _builtins.str
     """Why it was declined, as the platform reported."""
     agent_uid: _builtins.str
@@ -1212,6 +1282,8 @@ class Contact(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     QUEUED_FIELD_NUMBER: _builtins.int
     REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
+    ARM_PROBABILITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/contacts/{contact}"."""
     pool: _builtins.str
@@ -1228,6 +1300,10 @@ class Contact(_message.Message):
     """Grows with every change of the state."""
     cause: Global___Cause.ValueType
     """Why it came to its state."""
+    arm: Global___Arm.ValueType
+    """The arm that it was given when it began. For the platform: an agent's desk should not show it."""
+    arm_probability: _builtins.float
+    """How likely that arm was then. 0: there is none."""
     @_builtins.property
     def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents to whom it is not offered again."""
@@ -1259,10 +1335,12 @@ class Contact(_message.Message):
         cause: Global___Cause.ValueType = ...,
         queued: Global___Queued | None = ...,
         requirements: Global___ContactRequirements | None = ...,
+        arm: Global___Arm.ValueType = ...,
+        arm_probability: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "queued", b"queued", "requirements", b"requirements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "requirements", b"requirements", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "arm_probability", b"arm_probability", "cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "requirements", b"requirements", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1447,6 +1525,14 @@ class Decision(_message.Message):
     IGNORED_CONSTRAINTS_FIELD_NUMBER: _builtins.int
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
+    ARM_PROBABILITY_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    WOULD_BE_AGENT_FIELD_NUMBER: _builtins.int
+    WOULD_BE_BASIS_FIELD_NUMBER: _builtins.int
+    WOULD_BE_AFFINITY_FIELD_NUMBER: _builtins.int
+    SEEN_AGENTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1488,6 +1574,25 @@ class Decision(_message.Message):
     such as "en"; where nothing of the message is compared, that of the customer's interests. Empty: not identified. Not
     Message.language, which is required of the agent.
     """
+    arm: Global___Arm.ValueType
+    """The contact's arm in its pool's comparison. For the platform: an agent's desk should not show it."""
+    arm_probability: _builtins.float
+    """How likely that arm was when the contact began. 0: there is none."""
+    part: Global___Part.ValueType
+    """Whether the decision takes part in the comparison."""
+    would_be_agent: _builtins.str
+    """The agent whom the rule of the other arm would have chosen, by what this process knew then; with PART_ASSIGNED the agent
+    whom the service itself would have chosen, or had offered the contact to. Empty: nobody.
+    """
+    would_be_basis: Global___Basis.ValueType
+    """Why the service chooses where there is no control: AFFINITY, or FALLBACK where the message says too little. It is the
+    same for contacts of both arms, so that those are compared that would have been AFFINITY in either. RELATIONSHIP: an agent
+    knows the customer, and control contacts of the pool forgo that. With PART_ASSIGNED the basis of the service's own choice.
+    """
+    would_be_affinity: _builtins.float
+    """The affinity of that agent and the message."""
+    reason: _builtins.str
+    """Why the contact was assigned by hand, in the caller's words."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The agents who were considered, in order, at most 8."""
@@ -1515,6 +1620,12 @@ class Decision(_message.Message):
     @_builtins.property
     def ignored_constraints(self) -> _containers.RepeatedScalarFieldContainer[Global___Constraint.ValueType]:
         """The constraints that the agent did not meet and that the assignment by hand ignored."""
+
+    @_builtins.property
+    def seen_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeenAgent]:
+        """What the store saw of the candidates when it chose among them: the same rule gives the same agent from it
+        (`matcher decisions replay`). Empty in a decision of an earlier version.
+        """
 
     def __init__(
         self,
@@ -1545,14 +1656,66 @@ class Decision(_message.Message):
         ignored_constraints: _abc.Iterable[Global___Constraint.ValueType] | None = ...,
         over_capacity: _builtins.bool = ...,
         language: _builtins.str = ...,
+        arm: Global___Arm.ValueType = ...,
+        arm_probability: _builtins.float = ...,
+        part: Global___Part.ValueType = ...,
+        would_be_agent: _builtins.str = ...,
+        would_be_basis: Global___Basis.ValueType = ...,
+        would_be_affinity: _builtins.float = ...,
+        seen_agents: _abc.Iterable[Global___SeenAgent] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "language", b"language", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "arm", b"arm", "arm_probability", b"arm_probability", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "language", b"language", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "part", b"part", "pool", b"pool", "pool_uid", b"pool_uid", "reason", b"reason", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "seen_agents", b"seen_agents", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents", "would_be_affinity", b"would_be_affinity", "would_be_agent", b"would_be_agent", "would_be_basis", b"would_be_basis"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class SeenAgent(_message.Message):
+    """What the store saw of a candidate. Candidates farther from the best affinity than the tolerance are not looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    LOAD_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    IDLE_SINCE_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    agent: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    load: _builtins.int
+    """The capacity that was held."""
+    total: _builtins.int
+    """The agent's capacity."""
+    refused: Global___Constraint.ValueType
+    """The constraint that kept the agent from the contact. Unset: the agent had enough free capacity, or see `gone`."""
+    gone: _builtins.bool
+    """Whether the agent did not exist any more."""
+    @_builtins.property
+    def idle_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the agent was idle."""
+
+    def __init__(
+        self,
+        *,
+        agent: _builtins.str = ...,
+        load: _builtins.int = ...,
+        total: _builtins.int = ...,
+        idle_since: _timestamp_pb2.Timestamp | None = ...,
+        refused: Global___Constraint.ValueType = ...,
+        gone: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idle_since", b"idle_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "gone", b"gone", "idle_since", b"idle_since", "load", b"load", "refused", b"refused", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeenAgent: _TypeAlias = SeenAgent  # noqa: Y015
 
 @_typing.final
 class Relaxed(_message.Message):
@@ -2237,6 +2400,7 @@ class AssignContactRequest(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}". A contact that does not exist is made."""
     agent: _builtins.str
@@ -2255,6 +2419,10 @@ class AssignContactRequest(_message.Message):
     """
     request_id: _builtins.str
     """A repeat of the same request_id gives the same answer. At most 128 characters."""
+    reason: _builtins.str
+    """Why the contact is assigned, in the caller's words: at most 256 printable characters. It is kept with the decision, beside
+    the agent whom the service itself would have chosen. It must not contain words of the customer.
+    """
     @_builtins.property
     def message(self) -> Global___Message:
         """The message and the requirements of a contact that does not exist, or new ones of a contact that does. Unset: those
@@ -2281,10 +2449,11 @@ class AssignContactRequest(_message.Message):
         accepted: _builtins.bool = ...,
         actor: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "actor", b"actor", "agent", b"agent", "ignore_constraints", b"ignore_constraints", "message", b"message", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "actor", b"actor", "agent", b"agent", "ignore_constraints", b"ignore_constraints", "message", b"message", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

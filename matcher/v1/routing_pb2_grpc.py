@@ -156,7 +156,8 @@ class RoutingServiceServicer:
 
     def RouteMessages(self, request, context):
         """Decides several messages together by the jointly best assignment: the sum is never worse than that of decisions one
-        by one. Every item gets its own outcome or status; a wrong item does not fail the others.
+        by one. Of a pool that compares (Pool.control_share) control contacts are served first, each by itself, and the joint
+        assignment is that of the others. Every item gets its own outcome or status; a wrong item does not fail the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,8 @@ class RoutingServiceStub:
     """
     RouteMessages: _grpc.UnaryUnaryMultiCallable[_routing_pb2.RouteMessagesRequest, _routing_pb2.RouteMessagesResponse]
     """Decides several messages together by the jointly best assignment: the sum is never worse than that of decisions one
-    by one. Every item gets its own outcome or status; a wrong item does not fail the others.
+    by one. Of a pool that compares (Pool.control_share) control contacts are served first, each by itself, and the joint
+    assignment is that of the others. Every item gets its own outcome or status; a wrong item does not fail the others.
     """
     SuggestAgents: _grpc.UnaryUnaryMultiCallable[_routing_pb2.SuggestAgentsRequest, _routing_pb2.SuggestAgentsResponse]
     """Ranks agents for a message and reserves none: for a dry run, a preview, or to explain a choice."""
@@ -128,7 +129,8 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """
     RouteMessages: _aio.UnaryUnaryMultiCallable[_routing_pb2.RouteMessagesRequest, _routing_pb2.RouteMessagesResponse]  # type: ignore[assignment]
     """Decides several messages together by the jointly best assignment: the sum is never worse than that of decisions one
-    by one. Every item gets its own outcome or status; a wrong item does not fail the others.
+    by one. Of a pool that compares (Pool.control_share) control contacts are served first, each by itself, and the joint
+    assignment is that of the others. Every item gets its own outcome or status; a wrong item does not fail the others.
     """
     SuggestAgents: _aio.UnaryUnaryMultiCallable[_routing_pb2.SuggestAgentsRequest, _routing_pb2.SuggestAgentsResponse]  # type: ignore[assignment]
     """Ranks agents for a message and reserves none: for a dry run, a preview, or to explain a choice."""
@@ -220,7 +222,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.RouteMessagesResponse, _abc.Awaitable[_routing_pb2.RouteMessagesResponse]]:
         """Decides several messages together by the jointly best assignment: the sum is never worse than that of decisions one
-        by one. Every item gets its own outcome or status; a wrong item does not fail the others.
+        by one. Of a pool that compares (Pool.control_share) control contacts are served first, each by itself, and the joint
+        assignment is that of the others. Every item gets its own outcome or status; a wrong item does not fail the others.
         """
 
     @_abc_1.abstractmethod

@@ -11,15 +11,18 @@ from typing import Any
 import grpc
 import pytest
 
+from matcher.auth.principal import Grant, Role
 from matcher.model import ReservedOutcome
 from matcher.rpc.admission_queue import MOST_WAITING_BYTES, Admission
 from matcher.rpc.call_cost import CallCost
 from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate, host_of
+from matcher.rpc.interceptors.sign_in import SignIn
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
 from matcher.v1 import routing_pb2_grpc
+from tests.auth.guarded import ByName
 from tests.rpc.doubles import CANDIDATE, OFFER, Doubles, RouterDouble
 
 
@@ -137,10 +140,11 @@ class Served:
     calls: Admission
     batches: Admission
 
-    def route(self, text: str, site: str = "default") -> Any:
-        """Call RouteMessage."""
+    def route(self, text: str, site: str = "default", *, caller: str = "") -> Any:
+        """Call RouteMessage; caller: by whom, "": nobody says."""
         request = pb.RouteMessageRequest(parent=f"sites/{site}", message=pb.Message(text=text))
-        return self.routing.RouteMessage(request, timeout=60)
+        shown = (("authorization", f"Bearer {caller}"),) if caller else ()
+        return self.routing.RouteMessage(request, timeout=60, metadata=shown)
 
     def batch(self, text: str) -> Any:
         """Call RouteMessages with seventy messages."""
@@ -153,8 +157,8 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Served]:
-    """Serve with a gate of these options."""
+async def serving(*, sign_in: SignIn | None = None, **options: Any) -> AsyncIterator[Served]:
+    """Serve with a gate of these options; sign_in: asks callers who they are."""
     router, telemetry, answer = RouterDouble(), Telemetry(), asyncio.Event()
     health = Health(telemetry)
     await health.set(True, "")
@@ -168,7 +172,7 @@ async def serving(**options: Any) -> AsyncIterator[Served]:
     router.route = blocked  # type: ignore[method-assign]
     calls, batches = (Admission(1, 1_000, 60.0, lambda: 0.0) for _ in range(2))
     gate = AdmissionGate(calls, health, batches=batches, **options)
-    server = build_server(Doubles(router).services, health, telemetry, admission=gate)
+    server = build_server(Doubles(router).services, health, telemetry, admission=gate, sign_in=sign_in)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -221,3 +225,20 @@ async def test_the_address_of_a_caller_counts_only_where_the_setting_says_so(by_
         assert [waiting.cost.caller for waiting in served.calls._line] == [caller]
         served.answer.set()
         await asyncio.gather(works, waits)
+
+
+async def test_callers_who_say_who_they_are_take_turns_by_name() -> None:
+    """Two platforms of one site wait in flows of their own, whatever their addresses."""
+    callers = ByName()
+    async with serving(sign_in=SignIn(callers), fair_by_peer=True) as served:
+        for name in ("crm", "shop"):
+            callers.add(name, Grant(Role.PLATFORM))
+        works = served.route("works", caller="crm")
+        await served.entered.get()
+        flood = [served.route("flood", caller="crm") for _ in range(3)]
+        await in_line(served.calls, 3)
+        honest = served.route("honest", caller="shop")
+        await in_line(served.calls, 4)
+        assert [waiting.cost.caller for waiting in served.calls._line] == ["crm", "crm", "crm", "shop"]
+        served.answer.set()
+        await asyncio.gather(works, *flood, honest)

@@ -134,6 +134,7 @@ class Stage:
             "tolerance": 0.0,
             "record": b"{}",
             "candidates": [one if isinstance(one, tuple) else (one, 0.5) for one in candidates],
+            "compared": "",
         }
         claim: dict[str, Any] = {
             "site": self.site,

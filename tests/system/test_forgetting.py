@@ -238,6 +238,7 @@ async def test_an_agent_is_forgotten_to_the_last_byte(launch: StartServer) -> No
         await hire(client, {f"{tag}ann": person(f"I sail the {tag}boat.", most=9, display_name=f"{tag}name")})
         uid = (await client.agent(f"{tag}ann")).uid
         await client.update_agent(roster.Agent(name="bea", manager=f"{tag}ann"))
+        await client.update_pool(roster.Pool(name="default", control_share=0.5), ["control_share"])
         for number in range(3):
             answer = await client.route("I sail.", customer=f"c{number}", excluded_agents=["bea"], auto_accept=True)
             await client.complete(answer.reservation.name, resolved=True)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
+from matcher.auth.principal import NOBODY, current_principal
 from matcher.errors import ServiceOverloaded
 from matcher.rpc.admission_queue import Admission
 from matcher.rpc.call_cost import CallCost, call_cost
@@ -63,7 +64,8 @@ class AdmissionGate:
 
         batches: limits large batches, so that they take no place from single calls; None: they count as calls.
         follows: tells whether this process follows a site: sites that a caller makes up share one place in the line.
-        fair_by_peer: take the address of a caller for the caller. Behind a proxy all callers have one address.
+        fair_by_peer: take the address of a caller for the caller, where callers are not asked who they are. Behind a
+        proxy all callers have one address.
         """
         self._admission = admission
         self._batches = batches or admission
@@ -94,6 +96,8 @@ class AdmissionGate:
         cost = call_cost(method, body)
         if not self._follows(cost.site):
             cost = cost._replace(site="")
+        if (principal := current_principal()) is not NOBODY:
+            return cost._replace(caller=principal.name)
         return cost._replace(caller=host_of(context.peer())) if self._fair_by_peer else cost
 
 

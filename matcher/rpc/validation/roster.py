@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.model import AgentChange, PoolPolicy, Profile, WhenOverloaded
+from matcher.model import MOST_CONTROL_SHARE, AgentChange, PoolPolicy, Profile, WhenOverloaded
 from matcher.model.lifecycle import AgentStatus
 from matcher.rpc.convert import WHEN_OVERLOADED
 from matcher.rpc.resource_names import Kind
@@ -54,6 +54,9 @@ POOL_PATHS: Final = frozenset(
         "small_talk",
         "when_overloaded",
         *_SWITCHES,
+        "second_complete_ends_wrap_up",
+        "control_share",
+        "control_forgoes_relationships",
         *(f"wrap_up.{field}" for field in _WRAP_UP),
         *_DURATIONS,
         *_SHARES,
@@ -236,12 +239,24 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
         values["wait_weight"] = wrong.share("pool.wait_weight", pool.wait_weight) if given else None
         if given and pool.wait_weight == 0.0:
             wrong.note("pool.wait_weight", "must be above 0: otherwise a contact could wait forever")
+    values |= _comparison_values(wrong, pool, paths)
     if "when_overloaded" in paths:
         wrong.known("pool.when_overloaded", pool.when_overloaded, (pb.WHEN_OVERLOADED_UNSPECIFIED, *CHOICES))
         values["when_overloaded"] = CHOICES.get(pool.when_overloaded)
     for path in sorted(_COUNTS & paths):
         given = pool.HasField(path)  # type: ignore[arg-type]
         values[path] = wrong.between(f"pool.{path}", getattr(pool, path), 0, MOST_LOST) if given else None
+    return values
+
+
+def _comparison_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if "control_share" in paths:
+        values["control_share"] = share = wrong.share("pool.control_share", pool.control_share)
+        if MOST_CONTROL_SHARE < share <= 1.0:
+            wrong.note("pool.control_share", f"must be 0 to {MOST_CONTROL_SHARE}")
+    if "control_forgoes_relationships" in paths:
+        values["control_forgoes_relationships"] = pool.control_forgoes_relationships
     return values
 
 

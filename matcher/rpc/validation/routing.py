@@ -131,6 +131,7 @@ def assign(request: pb.AssignContactRequest) -> tuple[str, AssignRequest]:
         message = checked_message(wrong, site, pool or DEFAULT_POOL, request.message, text_needed=False)
     ignored = _ignored(wrong, request)
     _printable(wrong, "actor", request.actor, MOST_ACTOR)
+    _printable(wrong, "reason", request.reason, MOST_REASON)
     _request_id(wrong, request.request_id)
     wrong.refuse()
     return site, AssignRequest(
@@ -145,6 +146,7 @@ def assign(request: pb.AssignContactRequest) -> tuple[str, AssignRequest]:
         request_id=request.request_id,
         digest=_bytes_of(request),
         keeps_channel=not request.message.channel,
+        reason=request.reason,
         scope=scope_of_call(),
     )
 

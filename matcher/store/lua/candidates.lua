@@ -33,24 +33,30 @@ local function is_kept(attempt, record, holds)
   return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, record.pools)
 end
 
--- Returns what the contact costs an agent and the agent's load over the total; nil and the constraint that is not met,
--- 'GONE' where there is no such agent. `record` is the agent's.
+-- Returns what the contact costs an agent, the agent's load over the total, and the load; nil and the constraint that is not
+-- met, 'GONE' where there is no such agent. `record` is the agent's.
 local function terms_of(attempt, id, record, holds)
   if not record.status then return nil, 'GONE' end
   if is_excluded(attempt, id, record) then return nil, 'EXCLUDED' end
   if not is_there(attempt, record) then return nil, 'STATUS' end
-  local cost, utilisation = free_capacity(record, holds, attempt.now, attempt.arg.channel)
+  local cost, utilisation, load = free_capacity(record, holds, attempt.now, attempt.arg.channel)
   if cost and attempt.someone_waits and not attempt.from_queue and is_kept(attempt, record, holds) then
     return nil, 'KEPT_FOR_WAITING'
   end
-  return cost, utilisation
+  return cost, utilisation, load
+end
+
+-- Returns what is kept of a candidate for a decision's record: 'agent|load|total|idle since'.
+local function seen_of(id, record, load)
+  return id .. '|' .. digits(load) .. '|' .. record.total .. '|' .. (record.idle or '0')
 end
 
 -- Returns the candidates with enough free capacity, the best affinity among them (nil: there is no candidate), and
--- whether a candidate would have been one but is kept for the contacts that wait. Notes what kept the others from it.
+-- whether a candidate would have been one but is kept for the contacts that wait. Notes what kept the others from it, and
+-- what was seen of each: by that the choice can be made again.
 local function free_candidates(attempt)
   local key, arg, free, best, kept_back = attempt.key, attempt.arg, {}, nil, false
-  attempt.refused = {}
+  attempt.refused, attempt.seen = {}, {}
   local tolerance = tonumber(arg.tolerance)
   for i = 1, #arg.candidates do
     local agent, holds, id = key.candidates[i].agent, key.candidates[i].holds, arg.candidates[i].id
@@ -59,7 +65,8 @@ local function free_candidates(attempt)
     if not best or tolerance < 0 or affinity >= best - tolerance then
       local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark',
         'earmarked', 'beat', 'uid')
-      local cost, utilisation = terms_of(attempt, id, record, holds)
+      local cost, utilisation, load = terms_of(attempt, id, record, holds)
+      attempt.seen[#attempt.seen + 1] = cost and seen_of(id, record, load) or id .. '|' .. utilisation
       if not cost then
         attempt.refused[#attempt.refused + 1] = utilisation
         kept_back = kept_back or utilisation == 'KEPT_FOR_WAITING'
@@ -138,6 +145,7 @@ local function choose_by_hand(attempt)
   local total = tonumber(record.total)
   local over = load + cost > total or (most > 0 and on_channel >= most)
   if over and arg.by_hand[1].over == '' then return nil, {'agent_full', digits(load), digits(total)} end
+  attempt.seen = {seen_of(id, record, load)}
   return {
     id = id, cost = cost, fence = tonumber(record.fence or 0), agent = agent, holds = holds, uid = record.uid or '',
     over = over, ignored = table.concat(ignored, ','),

@@ -10,7 +10,7 @@ local MOST_HISTORY = 64000
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
     'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid', 'wait_ms',
-    'first', 'offered')
+    'first', 'offered', 'arm')
 end
 
 -- Returns the contact of a call.

@@ -96,15 +96,15 @@ local function channel_terms(channels, channel)
   return tonumber(cost), tonumber(most)
 end
 
--- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil and the constraint that
--- is not met where the agent does not serve the channel or has too little free capacity.
+-- Returns what a contact of the channel costs an agent, the agent's load over the total, and the load; nil and the
+-- constraint that is not met where the agent does not serve the channel or has too little free capacity.
 local function free_capacity(record, holds, now, channel)
   local cost, most = channel_terms(record.channels, channel)
   if not cost then return nil, 'CHANNEL' end
   local load, on_channel = live_load(holds, now, channel)
   local total = tonumber(record.total)
   if load + cost > total or (most > 0 and on_channel >= most) then return nil, 'CAPACITY' end
-  return cost, load / total
+  return cost, load / total, load
 end
 
 -- Versions grow, also when an id is deleted and created again: the store's microseconds, or the last version plus 1.

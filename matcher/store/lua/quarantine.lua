@@ -26,7 +26,8 @@ local function readable_fields(whole)
     local excluded = string.match(name, '^x:[%w%-_.:~]+$') and string.match(value, '^%d+$')
       or string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x-]+$')
     local word = (name == 'channel' or name == 'customer') and string.match(value, '^[%g ]*$')
-    if excluded or word then kept[#kept + 1], kept[#kept + 2] = name, value end
+    local arm = name == 'arm' and string.match(value, '^%u+|[%d.e-]+$')
+    if excluded or word or arm then kept[#kept + 1], kept[#kept + 2] = name, value end
   end
   return kept
 end

@@ -115,9 +115,10 @@ local function withdraw_offer(attempt)
   append(key.load, arg.events_kept, 'free', old.agent, id, '', now)
 end
 
--- Notes in a reservation and its decision who made the assignment by hand, and against what.
+-- Notes in a reservation and its decision who made the assignment by hand, why, and against what.
 local function note_by_hand(attempt, chosen)
-  local key, actor = attempt.key, attempt.arg.by_hand[1].actor
+  local key, actor, why = attempt.key, attempt.arg.by_hand[1].actor, attempt.arg.by_hand[1].reason
+  if why ~= '' then redis.call('HSET', key.decision, 'why', why) end
   if actor ~= '' then redis.call('HSET', key.reservation, 'actor', actor) end
   if chosen.ignored ~= '' then redis.call('HSET', key.decision, 'ignored', chosen.ignored) end
   if chosen.over then
@@ -268,8 +269,12 @@ local function hold(attempt, chosen, waits_until, changes)
   remember_answer(key, arg, arg.reservation_id, arg.decision_id)
   redis.call('HSET', key.decision, 'record', arg.decision_record, 'agent', chosen.id, 'agent_uid', chosen.uid,
     'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid,
-    'created', digits(now))
+    'created', digits(now), 'seen', table.concat(attempt.seen, ';'))
   redis.call('PEXPIRE', key.decision, arg.decision_ms)
+  if arg.compared ~= '' then
+    redis.call('HSET', key.decision, 'compared', arg.compared)
+    redis.call('HSET', key.reservation, 'compared', arg.compared)
+  end
   if arg.customer_digest ~= '' then redis.call('HSET', key.decision, 'customer', arg.customer_digest) end
   if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
   local event
@@ -281,7 +286,8 @@ local function hold(attempt, chosen, waits_until, changes)
   -- Only now that the new capacity is held is the old one freed.
   if attempt.transfer then hand_over(attempt) end
   if attempt.withdraws then withdraw_offer(attempt) end
-  return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid, chosen.over and '1' or ''}
+  return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid, chosen.over and '1' or '',
+    table.concat(attempt.seen, ';')}
 end
 
 -- Returns when a new contact begins: now. After a step back of the clock, contacts that began before it wait with later
@@ -306,7 +312,12 @@ local function begin(attempt, created)
   local key, arg = attempt.key, attempt.arg
   local customer = arg.customer ~= '' and arg.customer or attempt.customer or ''
   redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
-  return {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
+  local changes = {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
+  if arg.arm ~= '' and not attempt.record.state then
+    add(changes, 'arm', arg.arm)
+    attempt.record.arm = arg.arm
+  end
+  return changes
 end
 
 -- Excludes the agent that the contact comes from: who hands it on, or whose offer lapsed.
@@ -338,6 +349,10 @@ local function reserve(key, arg)
   local attempt = open_attempt(key, arg)
   local refused = check_contact(attempt)
   if refused then return refused end
+  if arg.kind == 'new' and attempt.record.state and (attempt.record.arm or '') ~= arg.arm then
+    -- The arm of a contact is drawn once: the caller, who has drawn it again at the share of now, ranks by its own.
+    return {'arm', attempt.record.arm or ''}
+  end
 
   attempt.someone_waits = redis.call('EXISTS', key.waiting) == 1
   if arg.kind == 'assign' then return assign(attempt) end

@@ -59,7 +59,7 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
-from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue, SiteSalt
 from matcher.store.verbs.traces import (
     BlankAgent,
     CopyEvents,
@@ -142,6 +142,7 @@ __all__ = [
     "Rest",
     "Rewritten",
     "RosterEvent",
+    "SiteSalt",
     "Touch",
     "Transition",
     "UseKeys",
@@ -191,6 +192,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        SiteSalt,
         ForgetTraces,
         BlankAgent,
         CopyEvents,

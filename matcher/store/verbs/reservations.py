@@ -45,6 +45,7 @@ class ByHand(CallPart, frozen=True, kw_only=True):
     over: Literal["1", ""]
     """Whether the agent may have too little free capacity."""
     actor: str
+    reason: str
     cause: str
     """Of the contact's step."""
 
@@ -74,6 +75,10 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     customer_digest: str
     """Of the customer's handle: it stays with the decision; "": no customer is named."""
     basis: str
+    arm: str
+    """The arm that a contact is given which is not known yet, 'CONTROL|0.1'; "": none."""
+    compared: str
+    """What the decision says for the comparison, 'CONTROL|0.1|TOOK_PART|agent|AFFINITY|0.6'; "": nothing."""
     hold_ms: int
     state: str
     """The reservation's first state: PENDING or ACCEPTED."""
@@ -117,10 +122,21 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     # no_agent, unmet, agent_full: of an assignment by hand; the constraints that are not met, apart by commas.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
     # handed on. differs: it is routed again with another customer or channel, parted by |.
+    # arm: it is routed again, and has another arm than the call's.
     # full: nothing was written; the last events of both streams then, and
     # for each candidate in turn, parted by |, the Constraint that kept the agent from the contact, or GONE.
     answers: ClassVar[Answers] = {
-        "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid", "over_capacity"),
+        "held": (
+            "agent_id",
+            "fence",
+            "cost",
+            "created_ms",
+            "deadline_ms",
+            "load_event",
+            "agent_uid",
+            "over_capacity",
+            "seen",
+        ),
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
         "foreign": (),
@@ -130,6 +146,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "state": ("state",),
         "moved": ("reservation_id",),
         "differs": ("fields",),
+        "arm": ("arm",),
         "full": ("load_event", "roster_event", "refused"),
         "no_pool": (),
         "no_agent": (),

@@ -78,6 +78,15 @@ class Erase(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = {"ok": (), "over": ()}
 
 
+class SiteSalt(VerbCall, frozen=True, kw_only=True):
+    """Reads a site's salt; `salt` becomes it where there is none."""
+
+    life: Key
+    salt: str
+
+    answers: ClassVar[Answers] = {"ok": ("salt",)}
+
+
 class NextDue(VerbCall, frozen=True, kw_only=True):
     """Reads what is due next, and notes it in the site's life; at_ms '': nothing. A contact that waits is due now."""
 
