@@ -48,8 +48,8 @@ async def coverage(
 ) -> None:
     """Show what customers bring up, what of it nobody shares or was free for, what rises, and what nobody asks for.
 
-    Only pools with `--listening` are listened to. Numbers are rounded to 5, and what fewer than ten customers bring up
-    on every day is not shown.
+    Only pools with `--listening on` are listened to. Numbers are rounded to 5, and what fewer than ten customers bring
+    up on every day is not shown.
     """
     async with session.client() as client:
         report = await client.coverage(pool, days=days)
@@ -68,7 +68,7 @@ def _say(session: Session, report: pb.GetCoverageResponse) -> None:
     period = f"{report.first_day} to {report.last_day}"
     name = tables.short(report.pool)
     if not report.listening:
-        session.say(f"{name} does not listen: `matcher pools update {name} --listening` begins it")
+        session.say(f"{name} does not listen: `matcher pools update {name} --listening on` begins it")
     session.say(f"{name}, {period}: about {report.contacts:,} contacts on {report.days_heard} days")
     if not report.entries:
         session.say("nothing was brought up by ten customers on one day")
