@@ -3,6 +3,9 @@
 Contacts come at random, a tenth of them control, and are served by the agents of a suite, as the queue of the service
 serves them. The days are those of benchmarks.profile_waits: half of the contacts say nothing, half of the customers
 have a profile. The arms differ in whom a contact gets; in how long it waits they must not differ.
+
+How long a contact waits depends most on when it comes. So each control contact is compared with the treatment contacts
+that came next to it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ from matcher.routing.mean_affinity import MeanAffinity
 from matcher.routing.queued_contacts import MOST_AGENTS, SearchedContact, with_arm
 
 SHARE: Final = 0.1
+NEIGHBOURS: Final = 5
+"""Contacts before a control contact, and after it, that it is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,15 @@ def waited(production: Production, suite: Suite, floor: float, arrivals: Sequenc
     return Waited(np.array([queue.is_control(str(number)) for number in range(len(arrivals))]), waits)
 
 
+def beside(day: Waited) -> NDArray[np.float64]:
+    """Return by how much longer each control contact waited than the treatment contacts that came next to it (s)."""
+    longer = []
+    for place in np.flatnonzero(day.control).tolist():
+        near = slice(max(0, place - NEIGHBOURS), place + NEIGHBOURS + 1)
+        longer.append(day.waits[place] - day.waits[near][~day.control[near]].mean())
+    return np.array(longer)
+
+
 async def measure(folder: Path, contacts: int, occupancy: float, days: int) -> dict[str, float]:
     """Return both mean waits (s) over drawn days, and the mean difference with its 95 % half-width."""
     suite = read_suite(folder)
@@ -82,7 +96,7 @@ async def measure(folder: Path, contacts: int, occupancy: float, days: int) -> d
         ]
     control = np.array([day.waits[day.control].mean() for day in played])
     others = np.array([day.waits[~day.control].mean() for day in played])
-    difference = control - others
+    difference = np.array([beside(day).mean() for day in played])
     half_width = 1.96 * float(difference.std(ddof=1)) / len(played) ** 0.5
     return {
         "control_seconds": round(float(control.mean()), 1),

@@ -77,6 +77,8 @@ class Plan:
     agents: int
     bound: float
     cached: bool
+    after_settings: Mapping[str, str] = field(default_factory=dict)
+    """Of the server of the tree after, beside those of all servers."""
 
 
 @dataclass(slots=True)
@@ -115,8 +117,10 @@ class Arm:
 
 
 @asynccontextmanager
-async def open_arm(plan: Plan, tree: Tree, material: Material, agents: Sequence[pb.ImportRow]) -> AsyncIterator[Arm]:
-    """Start a tree's server on a store of its own, and import the roster."""
+async def open_arm(
+    plan: Plan, tree: Tree, material: Material, agents: Sequence[pb.ImportRow], more: Mapping[str, str]
+) -> AsyncIterator[Arm]:
+    """Start a tree's server on a store of its own, and import the roster; more: settings of this server."""
     cache = os.environ.get("MATCHER_MODEL_CACHE", str(ROOT / "build" / "models"))
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         log = Path(folder) / "server.log"
@@ -129,6 +133,7 @@ async def open_arm(plan: Plan, tree: Tree, material: Material, agents: Sequence[
                 "MATCHER_TEXT_CACHE_SIZE": str(CACHE_SIZE if plan.cached else 0),
                 "PYTHONPATH": str(tree.folder),
                 "PYTHONHASHSEED": "0",  # else each process has dicts of its own
+                **more,
             }
             process, target = await start_server(Path(folder), log, settings, tree=tree.folder, python=tree.python)
             try:
@@ -167,7 +172,8 @@ async def compare(plan: Plan) -> dict[str, Any]:
         arms: dict[str, Arm] = {}
         for name, tree in (("before", plan.before), ("after", plan.after), ("again", plan.before)):
             say(f"trees: starting the server {name} and importing {plan.agents} agents")
-            arms[name] = await stack.enter_async_context(open_arm(plan, tree, material, agents))
+            more = plan.after_settings if name == "after" else {}
+            arms[name] = await stack.enter_async_context(open_arm(plan, tree, material, agents, more))
         slices = plan.decisions // SLICE
         say(f"trees: {plan.blocks} blocks of {plan.decisions} decisions for each of {len(arms)} servers")
         # The first block of each is not counted: caches fill, and grpc opens its connections.
@@ -250,6 +256,13 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=1_000, help="agents, all free, with 5 interests each")
     parser.add_argument("--suite", type=Path, help="folder of the messages and interests; default: what is there")
     parser.add_argument("--cached", action="store_true", help="route a few texts whose vectors the servers keep")
+    parser.add_argument(
+        "--after-setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable of the server after alone: with the same tree twice, what a setting costs",
+    )
     parser.add_argument("--bound", type=float, default=1.03, help="the ratio that must not be exceeded")
     parser.add_argument("--out", type=Path, default=OUTPUT)
     given = parser.parse_args()
@@ -265,6 +278,7 @@ def main() -> int:
         agents=given.agents,
         bound=given.bound,
         cached=given.cached,
+        after_settings=dict(setting.partition("=")[::2] for setting in given.after_setting),
     )
     document = uvloop.run(compare(plan))
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, Final
 
 CANCEL_AGAIN_SECONDS: Final = 0.2
@@ -66,7 +67,8 @@ class BackgroundTasks:
 
     def start(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Run `run` until it returns; after an exception run it again, with pauses that grow up to 5 s."""
-        return asyncio.create_task(self._keep_running(name, run), name=name)
+        # Not in the context of the call that may have opened the site: the task serves others, and outlives the call.
+        return asyncio.create_task(self._keep_running(name, run), name=name, context=Context())
 
     async def _keep_running(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop, pause, faults = asyncio.get_running_loop(), FIRST_PAUSE_SECONDS, 0

@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from matcher.auth.settings import AuthSettings, is_loopback
 from matcher.errors import SettingsWrong
 from matcher.store.redis.address import parse_address
 
@@ -37,19 +36,18 @@ PACKAGED_PAIR: Final = "all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
 DATA_DIR: Final = "~/.local/share/affinity-matcher"
 """Default folder of the data; XDG_DATA_HOME moves it."""
 
+LEDGER_NOWHERE: Final = "off"
+"""The value of `ledger_url` by which no ledger is kept, also with the embedded store."""
+LEDGER_OFF: Final = "LEDGER_OFF"
+"""What `matcher config` and the log say where none is kept."""
+
 SERVICE_LINK: Final = re.compile(
     r"MATCHER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP).*)?)"
 )
 """Variables that Kubernetes sets for a Service whose name begins with `matcher`; MATCHER_PORT itself is tcp://…"""
 
 
-class AuthWay(StrEnum):
-    """A way to say who one is."""
-
-    KEYS = "keys"
-
-
-class Settings(BaseModel):
+class Settings(AuthSettings):
     """How the service runs. Each field is read from the variable MATCHER_<FIELD IN CAPITALS>."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,17 +56,6 @@ class Settings(BaseModel):
     beyond_loopback: bool = Field(
         False,
         description="Allows `listen` and `metrics_listen` to name an address that other machines can reach.",
-    )
-    auth: str = Field(
-        "off",
-        description="How callers say who they are: `keys`, or several with commas between; off: nobody is asked, and "
-        "every caller may do everything.",
-    )
-    unauthenticated: bool = Field(
-        False, description="Allows `auth` to be off where `beyond_loopback` lets other machines reach the service."
-    )
-    open_reflection: bool = Field(
-        False, description="Tells callers who do not say who they are which methods there are (gRPC reflection)."
     )
     metrics_listen: str = Field(
         "127.0.0.1:9464", description="Address and port of /metrics; empty: no metrics are served."
@@ -155,6 +142,14 @@ class Settings(BaseModel):
         10_000, ge=1, description="Most open streams of this process; beyond that a stream gets RESOURCE_EXHAUSTED."
     )
     site_streams: int = Field(5_000, ge=1, description="Most open streams of one site in this process.")
+    principal_calls_per_second: float = Field(
+        0,
+        ge=0,
+        description="Quota of each caller in this process: calls in a second, where callers say who they are; 0: none.",
+    )
+    principal_streams: int = Field(
+        0, ge=0, description="Quota of each caller in this process: open streams, as for the calls; 0: none."
+    )
     fair_by_peer: bool = Field(
         False,
         description="Let the addresses of a site's callers take turns in the line of calls that wait, where callers "
@@ -201,8 +196,32 @@ class Settings(BaseModel):
         description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
         "who were forgotten.",
     )
+    praise_days: int = Field(
+        90, ge=1, le=400, description="How many days praise is kept: customers' words about agents, sealed."
+    )
+    ledger_url: SecretStr = Field(
+        SecretStr(""),
+        description="URL of the ledger: postgresql://user:password@host/name (with the extra `postgres`), or "
+        "sqlite:////path. Empty: with the embedded store `ledger.sqlite` in `data_dir`; with another store LEDGER_OFF, "
+        "as with `off`: no ledger is kept.",
+    )
+    ledger_backlog: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="About how many steps of contacts of a site wait in the store while the ledger is away; beyond "
+        "that the oldest go, and the ledger has a gap. A step takes about 170 bytes.",
+    )
+    ledger_days: int = Field(
+        400, ge=1, le=36_500, description="How many days after the last step of a contact the ledger keeps its rows."
+    )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
+    tracing: Literal["off", "api", "otlp"] = Field(
+        "off",
+        description="Traces by OpenTelemetry, which the extra `otel` installs. otlp: sent as the variables OTEL_* say; "
+        "api: by the providers that the process was started with.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON."
     )
@@ -214,16 +233,6 @@ class Settings(BaseModel):
     @classmethod
     def _model(cls, value: str) -> str:
         return value or PACKAGED_PAIR
-
-    @field_validator("auth")
-    @classmethod
-    def _auth(cls, value: str) -> str:
-        ways = [way.strip() for way in value.split(",")]
-        if ways == ["off"]:
-            return value
-        if unknown := [way for way in ways if way not in set(AuthWay)]:
-            raise ValueError(f"{unknown[0]!a} is no way to say who one is: off, or {', '.join(AuthWay)}")
-        return ",".join(dict.fromkeys(ways))
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -267,11 +276,6 @@ class Settings(BaseModel):
                     raise ValueError(
                         f"{name} {address} can be reached from other machines: set {PREFIX}BEYOND_LOOPBACK=true"
                     )
-        if self.beyond_loopback and not self.auth_ways and not self.unauthenticated:
-            raise ValueError(
-                f"beyond_loopback without auth lets everybody who reaches the port do everything: set {PREFIX}AUTH "
-                f"(docs/security.md), or {PREFIX}UNAUTHENTICATED=true"
-            )
         for name in ("keep_seconds", "decision_seconds"):
             if getattr(self, name) < self.request_id_window_seconds:
                 raise ValueError(f"{name} must not be less than request_id_window_seconds: a replay reads both")
@@ -283,10 +287,16 @@ class Settings(BaseModel):
             raise ValueError("seal_keys_file must not lie in data_dir: a copy of the data would hold its keys")
         return self
 
-    @property
-    def auth_ways(self) -> frozenset[AuthWay]:
-        """Return how callers say who they are; empty: nobody is asked."""
-        return frozenset() if self.auth == "off" else frozenset(map(AuthWay, self.auth.split(",")))
+    @model_validator(mode="after")
+    def _asks_who_calls(self) -> Settings:
+        if self.beyond_loopback and not self.auth_ways and not self.unauthenticated:
+            raise ValueError(
+                f"beyond_loopback without auth lets everybody who reaches the port do everything: set {PREFIX}AUTH "
+                f"(docs/security.md), or {PREFIX}UNAUTHENTICATED=true"
+            )
+        if missing := self.missing(client_ca=self.tls_client_ca is not None):
+            raise ValueError(missing)
+        return self
 
     @property
     def keyring_file(self) -> Path | None:
@@ -295,6 +305,14 @@ class Settings(BaseModel):
             return self.seal_keys_file
         data_dir = self.data_dir.resolve()
         return data_dir.with_name(f"{data_dir.name}.keys")
+
+    @property
+    def ledger_place(self) -> str:
+        """Return the URL of the ledger; "": none is kept."""
+        given = self.ledger_url.get_secret_value()
+        if given:
+            return "" if given == LEDGER_NOWHERE else given
+        return "" if self.store_url.get_secret_value() else f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
 
     @property
     def models_dir(self) -> Path:
@@ -312,17 +330,6 @@ class SettingRow:
     source: Literal["default", "environment"]
     default: str
     help: str
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address can be reached from this machine only."""
-    bare = host.strip("[]")
-    if bare == "localhost":
-        return True
-    try:
-        return ip_address(bare).is_loopback
-    except ValueError:
-        return False
 
 
 def ignored_variables(environment: Mapping[str, str]) -> list[str]:
@@ -364,7 +371,9 @@ def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
             SettingRow(
                 name=name,
                 env=env,
-                value=_shown(getattr(settings, name)),
+                value=LEDGER_OFF
+                if name == "ledger_url" and not settings.ledger_place
+                else _shown(getattr(settings, name)),
                 source="environment" if env in environment else "default",
                 default=_shown(default),
                 help=field.description or "",

@@ -20,6 +20,8 @@ MOST_LOOSE_MODULES: Final = 5
 
 MAY_IMPORT: Final = {
     "Redis only in store": {"store"},
+    "Databases only in ledger": {"ledger"},
+    "OpenTelemetry only in telemetry": {"telemetry"},
     "FAISS only in index": {"index"},
     "The model libraries only in encoder": {"encoder"},
     "Protobuf and gRPC only in rpc, client, server, cli and loadtest": {
@@ -54,6 +56,20 @@ MAY_BE_REACHED: Final = {
 """By contract: the packages that its sources may reach, themselves included."""
 
 
+DECIDE: Final = {
+    "No decision reads an outcome or praise": {
+        "affinity",
+        "encoder",
+        "index",
+        "ranking",
+        "replica",
+        "routing",
+        "training",
+    },
+}
+"""By contract: the packages that decide who gets whom."""
+
+
 def rooms() -> set[str]:
     """Return the packages and the loose modules of matcher/, without its __init__."""
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
@@ -83,7 +99,18 @@ def test_every_contract_of_packages_is_held_here() -> None:
     assert {name for name, contract in CONTRACTS.items() if contract["type"] == "forbidden"} == {
         *MAY_IMPORT,
         *MAY_BE_REACHED,
+        *DECIDE,
     }
+
+
+@pytest.mark.parametrize("name", DECIDE)
+def test_what_decides_reaches_nothing_of_what_became_of_contacts(name: str) -> None:
+    """The contract names every package that decides, and modules that exist; an indirect import breaks it, too."""
+    assert set(own(CONTRACTS[name]["source_modules"])) == DECIDE[name]
+    assert not CONTRACTS[name].get("allow_indirect_imports", False)
+    for module in own(CONTRACTS[name]["forbidden_modules"]):
+        path = PACKAGE / module.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def test_the_layers_are_few_and_name_every_package_once() -> None:

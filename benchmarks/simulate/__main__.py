@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from benchmarks.simulate import history
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--replicas", type=int, default=plan.replicas)
     arguments.add_argument("--seed", type=int, default=plan.seed)
     arguments.add_argument("--small", action="store_true", help="a day of some seconds, as in the tests")
+    arguments.add_argument("--control-share", type=float, help="of each pool; by default a tenth, of a small day 0.3")
     arguments.add_argument("--no-crash", action="store_true", help="kill no process")
     arguments.add_argument("--bug", choices=sorted(BUGS), default="", help="plant a bug in the servers")
     arguments.add_argument("--out", type=Path, default=OUTPUT)
@@ -85,6 +87,9 @@ def main() -> int:
     )
     if options.small:
         plan = for_bug(options.bug, options.seed) if options.bug else small(options.seed)
+    if options.control_share is not None:
+        pools = (msgspec.structs.replace(pool, control_share=options.control_share) for pool in plan.pools)
+        plan = replace(plan, pools=tuple(pools))
     if options.no_crash:
         plan = replace(plan, replica_killed_at=None, store_killed_at=None)
     with Display(console) as display:

@@ -286,6 +286,22 @@ async def find_contact(gateway: Gateway, contact: str) -> None:
     await gateway.call(lambda stubs, seconds: stubs.routing.GetContact(request, timeout=seconds), record)
 
 
+async def find_arm(gateway: Gateway, contact: str) -> None:
+    """Read the arm of a contact at the end of the day."""
+    request = pb.GetContactRequest(name=gateway.name("contacts", contact))
+
+    def record(attempt: Attempt, answer: pb.Contact | None) -> h.Record:
+        return h.FoundArm(
+            began=attempt.began,
+            ended=attempt.ended,
+            ending=attempt.ending,
+            contact=contact,
+            control=None if answer is None or not answer.arm else answer.arm == pb.ARM_CONTROL,
+        )
+
+    await gateway.call(lambda stubs, seconds: stubs.routing.GetContact(request, timeout=seconds), record)
+
+
 async def find_desk(gateway: Gateway, agent: str) -> roster.Agent:
     """Read an agent at the end of the day."""
     request = roster.GetAgentRequest(name=gateway.name("agents", agent))
@@ -320,6 +336,7 @@ async def open_site(gateway: Gateway, pools: tuple[h.PoolTerms, ...]) -> None:
             first_response_duration=convert.lasting(terms.first_response) if terms.first_response else None,
             relationship_duration=convert.lasting(3600) if terms.relationship_wait else None,
             relationship_wait=convert.lasting(terms.relationship_wait) if terms.relationship_wait else None,
+            control_share=terms.control_share,
         )
         await _create_pool(gateway, roster.CreatePoolRequest(parent=gateway.parent, pool_id=terms.id, pool=pool))
 

@@ -193,9 +193,16 @@ class Day:
         self._platform.leave()
         remaining = self._platform.open()
         await self._each([calls.find_contact(self._gateway, contact) for contact in sorted(remaining)])
+        if any(pool.control_share for pool in self._plan.pools):
+            await self._each([calls.find_arm(self._gateway, contact) for contact in sorted(self._queued())])
         await self._each([self._find(desk) for desk in self._cast.desks])
         await self._each([self._probe(desk) for desk in self._cast.desks])
         await self._each([self._find(desk) for desk in self._cast.desks])
+
+    def _queued(self) -> set[str]:
+        """Return the contacts that were answered to wait."""
+        routes = (record for record in self.journal.records if isinstance(record, h.Routed))
+        return {route.contact for route in routes if route.outcome is h.Outcome.QUEUED}
 
     async def _find(self, desk: h.Desk) -> None:
         await calls.find_desk(self._gateway, desk.agent)

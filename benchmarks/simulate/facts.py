@@ -93,6 +93,8 @@ class Contact:
     gave_up: list[h.GaveUp] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     found: h.FoundContact | None = None
+    control: bool | None = None
+    """Whether its agents are chosen by load; None: it has no arm, or that was not read."""
     arrived_first: float = -math.inf
     arrived_last: float = math.inf
     returning: bool = False

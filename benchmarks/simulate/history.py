@@ -60,6 +60,7 @@ class PoolTerms(msgspec.Struct, frozen=True, tag="pool"):
     relationship_wait: float = 0.0
     first_response: float = 0.0
     """0: no first answer is demanded."""
+    control_share: float = 0.0
 
     def lasts(self, *, answered: bool) -> float:
         """Return how long a conversation lasts by itself, before or after its first answer."""
@@ -211,6 +212,13 @@ class FoundContact(Call, frozen=True, kw_only=True, tag="found contact"):
     cause: Cause | None = None
 
 
+class FoundArm(Call, frozen=True, kw_only=True, tag="found arm"):
+    """Whether a contact is control, as it was read at the end of the day; None: it has no arm, or is forgotten."""
+
+    contact: str
+    control: bool | None
+
+
 class FoundDesk(Call, frozen=True, kw_only=True, tag="found desk"):
     """An agent as it was read at the end of the day."""
 
@@ -247,6 +255,7 @@ Record: TypeAlias = (
     | Dismissed
     | GaveUp
     | Stepped
+    | FoundArm
     | FoundContact
     | FoundDesk
     | Probed

@@ -84,10 +84,11 @@ class Plan:
     pools: tuple[h.PoolTerms, ...] = (
         h.PoolTerms(
             id=CARE, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, wrap_up=1.0, idle=25.0,
-            relationship_wait=2.0,
+            relationship_wait=2.0, control_share=0.1,
         ),
         h.PoolTerms(
             id=URGENT, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, head_start=4.0, first_response=8.0,
+            control_share=0.1,
         ),
     )  # fmt: skip
     replica_killed_at: float | None = 0.35
@@ -112,7 +113,7 @@ HURRIED: Final = Habits(
 
 def small(seed: int = 1) -> Plan:
     """Return a day of some seconds, with everything that a long day has, shorter terms, and a crash of each kind."""
-    shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=20.0, wait_weight=0.5)
+    shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=20.0, wait_weight=0.5, control_share=0.3)
     return Plan(
         agents=14,
         contacts=250,

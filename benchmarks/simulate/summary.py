@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Final
 
 import numpy as np
 
 from benchmarks.simulate import history as h
-from benchmarks.simulate.facts import Day
+from benchmarks.simulate.facts import Contact, Day
 from benchmarks.simulate.history import Ending, Outcome, Verb
 from matcher.model.lifecycle import Cause, ContactState
+
+MEASURED: Final = 2
+"""The fewest contacts of an arm that have a mean wait with an error."""
 
 
 def gini(shares: Sequence[float]) -> float:
@@ -30,7 +34,7 @@ def figures(day: Day) -> dict[str, float | int | None]:
     for hold in talks:
         served[hold.first.agent] += 1
     queued = [contact for contact in contacts if any(route.outcome is Outcome.QUEUED for route in contact.routes)]
-    waits = [max(contact.holds[0].first.created - contact.arrived_last, 0.0) for contact in queued if contact.holds]
+    waits = [_waited(contact) for contact in queued if contact.holds]
     causes = [step.cause for contact in contacts for step in contact.steps]
     attempts = [attempt for calls in day.requests.values() for attempt in calls]
     affinity = list(day.weighed.values())
@@ -60,6 +64,7 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "queued_share": round(len(queued) / len(contacts), 4) if contacts else None,
         "mean_wait": round(fmean(waits), 3) if waits else None,
         "worst_wait": round(max(waits), 3) if waits else None,
+        **_waits_by_arm([contact for contact in queued if contact.holds]),
         "news_p50": round(float(np.percentile(news, 50)), 4) if news else None,
         "news_p99": round(float(np.percentile(news, 99)), 4) if news else None,
         "unanswered_attempts": sum(attempt.ending is Ending.UNKNOWN for attempt in attempts),
@@ -67,6 +72,25 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "replicas_killed": sum(outage.what == "replica" for outage in day.outages),
         "stores_restarted": sum(outage.what == "store" for outage in day.outages),
         "steps_told": sum(len(contact.steps) for contact in day.contacts.values()),
+    }
+
+
+def _waited(contact: Contact) -> float:
+    return max(contact.holds[0].first.created - contact.arrived_last, 0.0)
+
+
+def _waits_by_arm(queued: Sequence[Contact]) -> dict[str, float | int | None]:
+    """Return the mean waits of both arms, and the half-width of 95 % of their difference; empty without arms."""
+    control = np.array([_waited(contact) for contact in queued if contact.control is True])
+    others = np.array([_waited(contact) for contact in queued if contact.control is False])
+    if len(control) < MEASURED or len(others) < MEASURED:
+        return {}
+    error = (control.var(ddof=1) / len(control) + others.var(ddof=1) / len(others)) ** 0.5
+    return {
+        "queued_control": len(control),
+        "mean_wait_control": round(float(control.mean()), 3),
+        "mean_wait_treatment": round(float(others.mean()), 3),
+        "wait_difference_half_width": round(1.96 * float(error), 3),
     }
 
 

@@ -69,6 +69,8 @@ def _read_contacts(day: Day, records: list[h.Record]) -> None:
                 _contact(day, record.contact).assignments.append(record)
             case h.GaveUp():
                 _contact(day, record.contact).gave_up.append(record)
+            case h.FoundArm():
+                _contact(day, record.contact).control = record.control
             case h.FoundContact():
                 _contact(day, record.contact).found = record
             case _:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +13,12 @@ from matcher.errors import MatcherError
 class Credentials:
     """What a call shows of who makes it.
 
-    bearer: what follows `Bearer` in the call's metadata `authorization`; "" for nothing. names: the names of the
-    certificate that the caller's connection presented, which the service's authorities have signed.
+    bearer: what follows `Bearer` in the call's metadata `authorization`; "" for nothing. certificate: the one that the
+    caller's connection presented, as PEM, which the service's authorities have signed; b"" for none.
     """
 
     bearer: str = ""
-    names: Sequence[str] = ()
+    certificate: bytes = b""
 
 
 class Identity(Protocol):

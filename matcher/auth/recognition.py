@@ -1,34 +1,13 @@
-"""Recognition of callers by what this service takes: keys, tokens, the names of certificates."""
+"""Recognition of callers by what this service takes: keys, tokens, certificates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
-
 from matcher.auth.access_keys import PREFIX
+from matcher.auth.certificates import CertificateCheck
 from matcher.auth.identity import Credentials, Identity
 from matcher.auth.key_cache import KeyCache
-from matcher.auth.principal import Grant, Principal, PrincipalKind
-from matcher.errors import CredentialsMissing, CredentialsWrong, MatcherError
-
-
-class Tokens(Protocol):
-    """Recognises tokens that an issuer has signed."""
-
-    async def identify(self, text: str) -> Identity:
-        """Return whose token a text is. Raises CredentialsWrong or CredentialsExpired."""
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateIdentity:
-    """The principal of a certificate's name: it counts as long as its connection lasts."""
-
-    principal: Principal
-
-    def fault(self) -> MatcherError | None:
-        """Return None: whoever holds the connection has shown the certificate's key."""
-        return None
+from matcher.auth.tokens import TokenCheck
+from matcher.errors import CredentialsMissing, CredentialsWrong
 
 
 class Recognition:
@@ -38,21 +17,14 @@ class Recognition:
         self,
         *,
         keys: KeyCache | None = None,
-        tokens: Tokens | None = None,
-        names: Mapping[str, Sequence[Grant]] | None = None,
+        tokens: TokenCheck | None = None,
+        certificates: CertificateCheck | None = None,
     ) -> None:
-        """Take the ways; None: this service does not take it. names: of certificates, with what each may."""
+        """Take the ways; None: this service does not take it."""
         self._keys = keys
         self._tokens = tokens
-        self._names = (
-            None
-            if names is None
-            else {
-                name: CertificateIdentity(Principal(name, PrincipalKind.CERTIFICATE, tuple(grants)))
-                for name, grants in names.items()
-            }
-        )
-        ways = {"keys": keys, "tokens": tokens, "certificates": names}
+        self._certificates = certificates
+        ways = {"keys": keys, "tokens": tokens, "certificates": certificates}
         self._accepted = ", ".join(way for way, taken in ways.items() if taken is not None)
 
     async def identify(self, credentials: Credentials) -> Identity:
@@ -65,9 +37,6 @@ class Recognition:
             if self._tokens is None:
                 raise CredentialsWrong("token", f"this service takes {self._accepted}")
             return await self._tokens.identify(credentials.bearer)
-        for name in credentials.names:
-            if self._names is not None and (known := self._names.get(name)) is not None:
-                return known
-        if credentials.names:
-            raise CredentialsWrong("certificate", "none of its names is among those that this service knows")
+        if credentials.certificate and self._certificates is not None:
+            return self._certificates.identify(credentials.certificate)
         raise CredentialsMissing(self._accepted)

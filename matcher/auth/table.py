@@ -120,6 +120,11 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
     )
     | _rows(
         "matcher.v1.FeedbackService",
+        RecordOutcome=("pd", Reach.SITE),
+        RecordOutcomes=("pd", Reach.SITE),
+        GetOutcomes=("psdo", Reach.SITE),
+        ListPraise=("as", Reach.STORED),
+        WatchPraise=("as", Reach.STORED),
         GetCoverage=("sdo", Reach.NAMED),
     )
     | _rows(

@@ -23,7 +23,9 @@ from matcher.cli import (
     lexicon_commands,
     loadtest_command,
     model_commands,
+    outcome_commands,
     pool_commands,
+    praise_commands,
     reservation_commands,
     roles_command,
     route_many_command,
@@ -84,6 +86,8 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(customer_commands.commands())
+app.add_typer(outcome_commands.commands())
+app.add_typer(praise_commands.commands())
 app.add_typer(decision_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())

@@ -10,12 +10,9 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from matcher.cli import csv_cells, roster_csv, roster_json, roster_jsonl
+from matcher.cli import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
 from matcher.cli.csv_cells import guarded
 from matcher.cli.misread_text import misreading
 from matcher.cli.roster_file import UTF8_MARK, Form, as_utf8
@@ -36,10 +33,6 @@ FIELDS: Final = (
 )
 """The fields of a record, and the columns of a CSV file. `sources`: one for all interests, or one for each."""
 LISTS: Final = frozenset({"handles", "interests", "sources"})
-TRUTHS: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(("true", "yes", "1"), True),
-    **dict.fromkeys(("", "false", "no", "0"), False),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,34 +162,21 @@ def _customer(record: Mapping[str, object], wrong: list[Violation]) -> pb.Custom
         wrong.append(Violation("sources", f"has {len(sources)} entries for {len(interests)} interests: one, or each"))
         sources = []
     named = zip(interests, sources or [""] * len(interests), strict=True)
-    identifier, handles = _text(record, "id", wrong), _texts(record, "handles", wrong)
+    identifier, handles = file_values.text(record, "id", wrong), _texts(record, "handles", wrong)
     customer = pb.Customer(
         # The ids of another site, or of a restored one, are others: a customer is found by the handles.
         name="" if handles else identifier,
         handles=handles,
         interests=[pb.CustomerInterest(text=text, source=source) for text, source in named],
     )
-    basis = _text(record, "consent_basis", wrong)
-    times = {name: _time(record, f"consent_{name}", wrong) for name in ("time", "expires")}
-    shareable = _truth(record, wrong)
+    basis = file_values.text(record, "consent_basis", wrong)
+    times = {name: file_values.time(record, f"consent_{name}", wrong) for name in ("time", "expires")}
+    shareable = file_values.truth(record, "shareable", wrong)
     if basis or any(times.values()) or shareable:
         customer.consent.CopyFrom(
             pb.Consent(basis=basis, time=times["time"], expire_time=times["expires"], shareable=shareable)
         )
     return customer
-
-
-def _text(record: Mapping[str, object], field: str, wrong: list[Violation]) -> str:
-    value = record.get(field)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        wrong.append(Violation(field, "is not a text"))
-        return ""
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        wrong.append(Violation(field, "is not UTF-8"))
-        return ""
-    return value
 
 
 def _texts(record: Mapping[str, object], field: str, wrong: list[Violation]) -> list[str]:
@@ -208,32 +188,7 @@ def _texts(record: Mapping[str, object], field: str, wrong: list[Violation]) -> 
     if not isinstance(value, list):
         wrong.append(Violation(field, "is not a list"))
         return []
-    return [_text({field: item}, field, wrong) for item in value]
-
-
-def _time(record: Mapping[str, object], field: str, wrong: list[Violation]) -> Timestamp | None:
-    """Return a time that is given as RFC 3339 or as a day, which begins at midnight UTC; None where there is none."""
-    text = _text(record, field, wrong).strip()
-    if not text:
-        return None
-    try:
-        given = datetime.fromisoformat(text)
-        stamp = Timestamp()
-        stamp.FromDatetime(given if given.tzinfo else given.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        wrong.append(Violation(field, f"is {text[:64]!r}, no time such as 2026-11-30 or 2026-11-30T12:00:00Z"))
-        return None
-    return stamp
-
-
-def _truth(record: Mapping[str, object], wrong: list[Violation]) -> bool:
-    value = record.get("shareable")
-    if isinstance(value, bool) or value is None:
-        return bool(value)
-    known = TRUTHS.get(str(value).strip().casefold())
-    if known is None:
-        wrong.append(Violation("shareable", "is none of true, false, yes, no, 1, 0"))
-    return bool(known)
+    return [file_values.text({field: item}, field, wrong) for item in value]
 
 
 def _misread(customer: pb.Customer) -> tuple[Violation, ...]:

@@ -135,6 +135,7 @@ async def rehash(session: Session) -> None:
     from matcher.store.keyring.rotation import FOLLOW_MS
     from matcher.store.keyring.service_keys import ServiceKeys
     from matcher.store.keys import SITES
+    from matcher.store.praise import PraiseStore
 
     done = 0
     async with _rotation(session) as rotation:
@@ -144,11 +145,13 @@ async def rehash(session: Session) -> None:
         keys = ServiceKeys(rotation.keyring, in_use)
         customers = CustomerStore(rotation.connection, keys)
         records = CustomerRecordStore(rotation.connection, customers, keys, request_window_ms=0)
+        praise = PraiseStore(rotation.connection, keys, kept_ms=0, events_kept=0)
         for site in await rotation.connection.run("ZRANGE", SITES, 0, -1):
             async for digest in customers.former_handles(site.decode()):
                 await customers.rehash(site.decode(), digest)
                 done += 1
             await records.reseal(site.decode())
+            await praise.reseal(site.decode())
     if session.as_json:
         session.write_json({"rehashed": done})
     session.say(f"rehashed {done} handles")

@@ -12,6 +12,7 @@ from matcher.client.coverage_calls import CoverageCalls
 from matcher.client.credentials import FixedToken, TokenCommand, TokenFile, certificates_of, token_of_environment
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
+from matcher.client.feedback_calls import FeedbackCalls
 from matcher.client.joint_calls import JointCalls
 from matcher.client.key_calls import KeyCalls
 from matcher.client.roster_calls import RosterCalls
@@ -31,7 +32,15 @@ __all__ = [
 
 
 class MatcherClient(
-    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, CoverageCalls, KeyCalls, Connection
+    RoutingCalls,
+    JointCalls,
+    ContactCalls,
+    RosterCalls,
+    CustomerCalls,
+    FeedbackCalls,
+    CoverageCalls,
+    KeyCalls,
+    Connection,
 ):
     """Calls the service for one site.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
 import grpc
 
+from matcher.client.caller_trace import traceparent
 from matcher.client.credentials import FixedToken, TokenSource
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
@@ -38,6 +39,7 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 SILENCE = "no answer for"
 """How the message of the error begins where a stream was silent for too long."""
 
+TRACE_HEADER = "traceparent"
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
@@ -56,8 +58,8 @@ CHANNEL_OPTIONS = (
 
 Metadata: TypeAlias = "tuple[tuple[str, str], ...] | None"
 Stubs: TypeAlias = (
-    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, FeedbackServiceAsyncStub,"
-    " KeyServiceAsyncStub]"
+    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, KeyServiceAsyncStub, "
+    "FeedbackServiceAsyncStub]"
 )
 
 
@@ -156,8 +158,8 @@ class Connection:
                     RoutingServiceStub(channel),
                     RosterServiceStub(channel),
                     CustomerServiceStub(channel),
-                    FeedbackServiceStub(channel),
                     KeyServiceStub(channel),
+                    FeedbackServiceStub(channel),
                 )
                 for channel in channels
             ]
@@ -208,14 +210,18 @@ class Connection:
 
     @property
     def _feedback(self) -> FeedbackServiceAsyncStub:
-        return self._next()[3]
+        return self._next()[4]
 
     @property
     def _keys(self) -> KeyServiceAsyncStub:
-        return self._next()[4]
+        return self._next()[3]
 
     async def _metadata(self) -> Metadata:
-        return None if self._token is None else (("authorization", f"Bearer {await self._token.text()}"),)
+        trace = traceparent()
+        traced = ((TRACE_HEADER, trace),) if trace else ()
+        if self._token is None:
+            return traced or None
+        return (("authorization", f"Bearer {await self._token.text()}"), *traced)
 
     def _next(self) -> Stubs:
         stubs = next(self._stubs, None)

@@ -14,6 +14,7 @@ from matcher.errors.conflicts import (
     ContactHeld,
     ContactMoved,
     ContactStateWrong,
+    ContactUnserved,
     CustomerInContact,
     EtagMismatch,
     EventsForgotten,
@@ -38,7 +39,7 @@ from matcher.errors.credentials import (
     CredentialsWrong,
     Unauthenticated,
 )
-from matcher.errors.permissions import PermissionDenied
+from matcher.errors.permissions import PermissionDenied, QuotaExceeded
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -68,6 +69,10 @@ from matcher.errors.service import (
     BackupWrong,
     EncoderOverloaded,
     IndexBehind,
+    LedgerAway,
+    LedgerNewer,
+    LedgerOff,
+    LedgerRefuses,
     ModelUnusable,
     ServiceOverloaded,
     SettingsWrong,
@@ -98,6 +103,7 @@ __all__ = [
     "ContactMoved",
     "ContactNotFound",
     "ContactStateWrong",
+    "ContactUnserved",
     "CredentialsExpired",
     "CredentialsMissing",
     "CredentialsRevoked",
@@ -113,6 +119,10 @@ __all__ = [
     "FieldsInvalid",
     "HandleUnknown",
     "IndexBehind",
+    "LedgerAway",
+    "LedgerNewer",
+    "LedgerOff",
+    "LedgerRefuses",
     "MatcherError",
     "MessageMalformed",
     "MessageTooLarge",
@@ -125,6 +135,7 @@ __all__ = [
     "PoolInUse",
     "PoolNotFound",
     "PruneTooLarge",
+    "QuotaExceeded",
     "RequestIdReused",
     "ReservationLapsed",
     "ReservationNotFound",

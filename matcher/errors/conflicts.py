@@ -18,6 +18,15 @@ class ContactHeld(MatcherError):
         )
 
 
+class ContactUnserved(MatcherError):
+    """No agent has served the contact, so nobody can be praised for it."""
+
+    reason = "CONTACT_UNSERVED"
+
+    def __init__(self, contact: str) -> None:
+        super().__init__(f"no agent has served {contact}, so the praise is of nobody", contact=contact)
+
+
 class ReservationLapsed(MatcherError):
     """The reservation's deadline has passed."""
 

@@ -1,4 +1,4 @@
-"""Errors of what a caller may not do, as the request itself shows."""
+"""Errors of what a caller may not do, as the request itself shows, and of how much a caller may do."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ class PermissionDenied(MatcherError):
         super().__init__(
             f"{called} needs one of these roles{where}: {needed or 'none is enough'}", roles=needed, **more
         )
+
+
+class QuotaExceeded(MatcherError):
+    """The caller has used up a quota of a process."""
+
+    reason = "QUOTA_EXCEEDED"
+    retry_after_seconds = 1.0
+
+    def __init__(self, quota: str, limit: str) -> None:
+        """Take the quota's name in the documentation, and its limit."""
+        super().__init__(f"the quota {quota} of {limit} is used up", quota=quota, limit=limit)

@@ -74,6 +74,40 @@ class StoreUnfit(MatcherError):
         return f"the store at {self.address} cannot be used: {self.why}"
 
 
+class LedgerOff(MatcherError):
+    """The service keeps no ledger: what needs one cannot be recorded or read."""
+
+    reason = "LEDGER_OFF"
+
+    def __init__(self) -> None:
+        super().__init__("the service keeps no ledger: set MATCHER_LEDGER_URL")
+
+
+class LedgerAway(MatcherError):
+    """The ledger's database does not answer; routes go on, and their steps wait. Only the log shows why."""
+
+    reason = "LEDGER_AWAY"
+    retry_after_seconds = 5.0
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the ledger does not answer")
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"the ledger does not answer: {self.why}"
+
+
+class LedgerRefuses(LedgerAway):
+    """The ledger's database answers, but does not take what is written. Only the log shows why."""
+
+
+class LedgerNewer(LedgerAway):
+    """The ledger's tables are of a later version, which this process can neither write nor read."""
+
+    def __init__(self, found: str, known: str) -> None:
+        super().__init__(f"its tables have schema {found}, and this version knows those up to {known}")
+
+
 class BackupWrong(MatcherError):
     """A backup cannot be written or restored as asked. No call to the service has this error."""
 

@@ -119,6 +119,12 @@ class SiteIndex:
             texts = self._agents.agent[row].profile.interests
             return texts, self._vectors.stored(self._agents.interests[row]).astype(np.float32)
 
+    def managed_by(self, manager: str) -> list[Agent]:
+        """Return the agents whom somebody manages, as they were last written."""
+        with self._lock:
+            agents: list[Agent] = [self._agents.agent[row] for row in self._agents.row_of.values()]
+        return [agent for agent in agents if agent.profile.manager == manager]
+
     def put(self, agent: Agent, vectors: Floats) -> None:
         """Add an agent, or replace one whole.
 

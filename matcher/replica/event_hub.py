@@ -33,13 +33,19 @@ class HoldChanged(msgspec.Struct, frozen=True):
     reservation: str
 
 
+class PraiseRecorded(msgspec.Struct, frozen=True):
+    """A customer's words about an agent were recorded."""
+
+    agent: str
+
+
 class Gap(Enum):
     """Events may have been lost: the watcher must read the store."""
 
     MISSED = auto()
 
 
-HubMessage: TypeAlias = ContactEvent | HoldChanged | Gap
+HubMessage: TypeAlias = ContactEvent | HoldChanged | PraiseRecorded | Gap
 
 
 class Topic(Enum):
@@ -49,6 +55,8 @@ class Topic(Enum):
     POOL = auto()
     CONTACT = auto()
     AGENT = auto()
+    PRAISE = auto()
+    """Of one agent, or with the name "" of every agent of the site."""
 
 
 class _Log:
@@ -59,8 +67,8 @@ class _Log:
     """
 
     def __init__(self, topic: Topic, most: int) -> None:
-        self.few = topic in {Topic.CONTACT, Topic.AGENT}
-        """Whether the topic is one contact or one agent, which few watch."""
+        self.few = topic in {Topic.CONTACT, Topic.AGENT, Topic.PRAISE}
+        """Whether the topic is one contact, one agent or praise, which few watch."""
         self.messages: deque[HubMessage] = deque(maxlen=most)
         self.end = 0
         """The place after the last message."""
@@ -197,6 +205,11 @@ class EventHub:
     def publish_hold_change(self, agent: str, reservation: str) -> None:
         """Tell the agent's watchers that a reservation changed."""
         self._put(Topic.AGENT, agent, HoldChanged(agent, reservation))
+
+    def publish_praise(self, agent: str) -> None:
+        """Tell the watchers of praise that there is some of an agent."""
+        for name in (agent, ""):
+            self._put(Topic.PRAISE, name, PraiseRecorded(agent))
 
     def publish_gap(self, number: int) -> None:
         """Tell every watcher that the site was read again, as of the event of this number.

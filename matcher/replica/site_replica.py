@@ -39,6 +39,7 @@ from matcher.store.change_stream import (
     PlaceRepaired,
     PoolChanged,
     Position,
+    PraiseGiven,
     SiteRemoved,
     TimerSet,
     event_number,
@@ -54,8 +55,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.2
 READ_EVERY_SECONDS: Final = 0.01
-"""How often the streams are read while events come and nothing waits for them. To read each event by itself cost 4 to
-5 % of the CPU of a decision at the peak load, 7 % at two thirds of it."""
+"""How often the streams are read while nothing waits for events: read one by one they cost 4 to 7 % of a decision."""
 
 
 class Closing(Protocol):
@@ -336,6 +336,8 @@ class SiteReplica:
                 self.queue.repair(change)
             case TimerSet():
                 self._timers_moved()
+            case PraiseGiven(agent):
+                self.hub.publish_praise(agent)
 
     def _add_hold(self, agent: str, hold: Hold) -> None:
         """Add a hold; wake the expiry task if its deadline is the earliest."""

@@ -25,6 +25,7 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import AT_ONCE, in_reader
 from matcher.store.remembered import StoredProfile
+from matcher.telemetry.tracing import step
 
 LINE: Final = "\n"
 
@@ -135,7 +136,8 @@ async def encode_or_fall_back(
     where the pool's when_overloaded is REFUSE.
     """
     try:
-        return await encode_message(replica, message, pool, profile, share, until)
+        with step("encode"):
+            return await encode_message(replica, message, pool, profile, share, until)
     except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
         if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -111,7 +112,9 @@ class MatchingWindows:
     def _end(self, key: _PoolKey) -> None:
         window = self._windows.pop(key)
         window.timer.cancel()
-        task = asyncio.create_task(self._decide(key[0], window), name=f"decide for {len(window.calls)}")
+        # In the context of none of the calls: it decides for all of them.
+        decide = self._decide(key[0], window)
+        task = asyncio.create_task(decide, name=f"decide for {len(window.calls)}", context=Context())
         self._deciding.add(task)
         task.add_done_callback(self._deciding.discard)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, QueuePlace
 from matcher.store.reservations import Full, ReservationStore, Reserved, ReserveKind, ReserveRequest
 from matcher.store.sealer import Sealer
+from matcher.telemetry.tracing import offered
 
 log = structlog.get_logger(__name__)
 
@@ -303,13 +305,16 @@ class QueueDispatcher:
                 offers.append((searched.contact, agent, request, shortlist_of(self._replica, ranking, only=agent)))
         if not offers:
             return
+        since_ns = time.time_ns()
         answers = await self._store.reserve_in_order([(request, shortlist) for _, _, request, shortlist in offers])
         for (contact, agent, request, _), answer in zip(offers, answers, strict=False):
             match answer:
                 case Reserved(reservation):
                     self._entries.pop(request.contact, None)
                     self._replica.apply_reserved(request, answer)
-                    self._on_served((reservation.created_ms - contact.record.created_ms) / 1000)
+                    waited = (reservation.created_ms - contact.record.created_ms) / 1000
+                    offered(contact.record.requirements.trace, since_ns, {"matcher.waited_seconds": waited})
+                    self._on_served(waited)
                 case Full(load_event):
                     this_pass.full.add((request.contact, agent))
                     await self._replica.catch_up(RETRY_SECONDS, load=load_event)

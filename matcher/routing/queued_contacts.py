@@ -156,8 +156,8 @@ def pair_contacts(searched: Sequence[SearchedContact], agent_of: Callable[[str],
     of the head starts. Which contacts are served is decided without the customers' profiles; where a message says too
     little, the profile decides only whom its customer meets.
     Control contacts are weighed with the mean affinity of their pools; of those who are served they come first, each
-    with the least utilized, of equals the longest idle agent who leaves one for every other. The others are paired
-    jointly with the agents who are left.
+    with the least utilized, of equals the longest idle agent who leaves one for every other, and for whom it overtakes
+    nobody. The others are paired jointly with the agents who are left.
     agent_of: looks an agent up by id; None: the agent was deleted.
     """
 
@@ -167,7 +167,9 @@ def pair_contacts(searched: Sequence[SearchedContact], agent_of: Callable[[str],
 
     chosen = _pairs(searched, opening_of, now_ms, by_profile=False)
     if any(contact.is_control for contact, _ in chosen):
-        return _control_first(chosen, opening_of, now_ms)
+        left = {contact.contact.place.contact for contact, _ in chosen}
+        unserved = [contact for contact in searched if contact.contact.place.contact not in left]
+        return _control_first(chosen, unserved, opening_of, now_ms)
     return _by_profiles(chosen, opening_of, now_ms)
 
 
@@ -180,22 +182,28 @@ def _by_profiles(chosen: Pairs, opening_of: OpeningOf, now_ms: int) -> Pairs:
     return met if len(met) == len(chosen) else chosen
 
 
-def _control_first(chosen: Pairs, opening_of: OpeningOf, now_ms: int) -> Pairs:
+def _control_first(chosen: Pairs, unserved: Sequence[SearchedContact], opening_of: OpeningOf, now_ms: int) -> Pairs:
     """Return the pairs of the contacts that were chosen: the control contacts get their agents before the others.
 
-    Where the others would not all be served then, as may be with several channels, the joint choice stands.
+    unserved: the contacts that get no agent. None of them is overtaken beyond the law for an agent it could have had:
+    where that, or an agent for each of the others, cannot be, the joint choice stands.
     """
     left, agents = dict[str, Opening](), dict[str, str]()
+    could_have = [(contact, contact.listed(by_profile=False)) for contact in unserved]
 
     def left_of(agent: str) -> Opening | None:
         return left.get(agent) or opening_of(agent)
+
+    def is_lawful(contact: SearchedContact, agent: str) -> bool:
+        latest = contact.contact.place.score - 1000 / contact.pool.policy.wait_weight
+        return all(agent not in listed or other.contact.place.score >= latest for other, listed in could_have)
 
     waiting = sorted((contact for contact, _ in chosen), key=lambda contact: not contact.is_control)
     while waiting and waiting[0].is_control:
         contact, *waiting = waiting
         channel = contact.contact.record.channel
         listed = filter(None, map(left_of, contact.listed(by_profile=False)))
-        able = [opening for opening in listed if opening.free_for(channel)]
+        able = [one for one in listed if one.free_for(channel) and is_lawful(contact, one.agent)]
         for opening in sorted(able, key=lambda one: (one.used, one.idle_since_ms, one.agent)):
             before = dict(left)
             left[opening.agent] = opening.with_contact(channel)
@@ -207,7 +215,8 @@ def _control_first(chosen: Pairs, opening_of: OpeningOf, now_ms: int) -> Pairs:
             return chosen
     others = _by_profiles(_pairs(waiting, left_of, now_ms, by_profile=False), left_of, now_ms)
     agents |= {contact.contact.place.contact: agent for contact, agent in others}
-    return [(contact, agents[contact.contact.place.contact]) for contact, _ in chosen]
+    pairs = [(contact, agents[contact.contact.place.contact]) for contact, _ in chosen]
+    return pairs if all(is_lawful(contact, agent) for contact, agent in pairs) else chosen
 
 
 def _pairs(searched: Sequence[SearchedContact], opening_of: OpeningOf, now_ms: int, *, by_profile: bool) -> Pairs:

@@ -18,6 +18,7 @@ from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.search_batcher import SearchBatcher, SearchRequest
 from matcher.store.codecs import Record, encode_record
 from matcher.store.reservations import Shortlist
+from matcher.telemetry.tracing import step
 
 LEAST_UTILIZED: Final = -1.0
 """The tolerance at which the store chooses the least utilized agent, of equals the longest idle."""
@@ -121,7 +122,8 @@ class Ranker:
             replica, requirements, options.most, named_below, options.ignore_availability, options.count_left_out
         )
         query = encoded.query(terms.floor, request.pool.policy.profile_weight)
-        result, left_out, pending = await self._searches.find(search, query)
+        with step("search"):
+            result, left_out, pending = await self._searches.find(search, query)
         # A reserve that was answered since the search is no longer pending, but it holds capacity that is free in the
         # search's result.
         likely_reserved = pending.union(replica.pending.agents) if options.pending_last else ()
@@ -130,7 +132,8 @@ class Ranker:
             if likely_reserved
             else None
         )
-        ranking = rank(result, encoded.units, terms, left_out=left_out, free=free)
+        with step("rank"):
+            ranking = rank(result, encoded.units, terms, left_out=left_out, free=free)
         # A transfer is what requires one agent by id, unless the caller knows another reason.
         ranking = replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
         if request.draw is None:
@@ -204,4 +207,18 @@ def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None
             if only is None or candidate.agent == only
         ],
         compared="" if compared is None else compared.packed,
+        facts=_facts_of(replica, ranking),
     )
+
+
+def _facts_of(replica: SiteReplica, ranking: Ranking) -> str:
+    """Return what the ledger learns of a ranking. No value holds a semicolon.
+
+    margin: the distance of the best affinity from the next.
+    """
+    facts = f"eligible={ranking.eligible};model={replica.matching.model};scorer={ranking.scorer};"
+    if len(ranking.candidates) > 1:
+        facts += f"margin={ranking.candidates[0].affinity - ranking.candidates[1].affinity:.4f};"
+    if ranking.degraded:
+        facts += f"degraded={ranking.degraded};"
+    return facts

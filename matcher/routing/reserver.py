@@ -58,6 +58,7 @@ from matcher.store.reservations import (
 )
 from matcher.store.schema import TEXT_ALONE_SINCE
 from matcher.store.sealer import Sealer, WaitingMessage, WaitingText
+from matcher.telemetry.tracing import parent_to_keep, step
 
 MOST_IN_A_RESERVE: Final = 64
 """Candidates of each reserve after the first."""
@@ -168,7 +169,9 @@ class Reserver:
             contact,
             key,
             waiting=waiting,
-            requirements=encode_requirements(message, auto_accept=request.auto_accept),
+            requirements=encode_requirements(
+                message, auto_accept=request.auto_accept, trace=parent_to_keep() if waiting else ""
+            ),
             only=message.requirements.only,
             scope=request.scope.packed(),
         )
@@ -258,9 +261,10 @@ class Reserver:
         first = shortlist.candidates[0][0] if shortlist.candidates else ""
         replica.pending.begin(first)
         try:
-            answer = await self._store.reserve(
-                reserve, shortlist, or_wait=reserve.lines_up and not shortlist.candidates
-            )
+            with step("reserve"):
+                answer = await self._store.reserve(
+                    reserve, shortlist, or_wait=reserve.lines_up and not shortlist.candidates
+                )
         finally:
             replica.pending.end(first)
         if isinstance(answer, OtherArm):

@@ -45,6 +45,7 @@ from matcher.routing.returning_customers import ReturningCustomers, nothing_said
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.outbox import OutboxStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
@@ -76,6 +77,7 @@ class Router:
         clocks: Clocks,
         ranker: Ranker,
         reserver: Reserver,
+        outbox: OutboxStore,
         listener: Listener | None = None,
     ) -> None:
         """Take the parts; listener: hears what new contacts bring up, in pools that listen."""
@@ -88,6 +90,7 @@ class Router:
         self._ranker = ranker
         self._reserver = reserver
         self._listener = listener
+        self._outbox = outbox
 
     async def route(self, site: str, request: RouteRequest, decided: BatchDecision | None = None) -> Outcome:
         """Decide which agent takes the message and hold capacity of the agent; where nobody is free, queue the contact.
@@ -264,6 +267,8 @@ class Router:
         if explain:
             would_match = (await self._ranker.rank(replace(request, draw=None), _EVERYBODY)).candidates
         reason = _last_constraint(nobody.left_out)
+        channel = request.requirements.channel
+        await self._outbox.note_unmatched(request.replica.site, nobody.contact, request.pool.id, channel, reason)
         lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
         return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)
 

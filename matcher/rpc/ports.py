@@ -33,6 +33,8 @@ from matcher.model import (
 from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, ContactState
+from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
+from matcher.model.praise import Praise, PraisePage, Readers
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 
 
@@ -239,6 +241,31 @@ class CustomerService(Protocol):
         """Join the handles of one customer; read the customer."""
 
 
+class FeedbackService(Protocol):
+    """What became of contacts afterwards. Every method may raise a MatcherError."""
+
+    async def record_one(self, site: str, write: OutcomeWrite, *, validate_only: bool) -> OutcomeRecorded:
+        """Record what became of a contact, and praise."""
+
+    async def record_many(
+        self, site: str, writes: Sequence[OutcomeWrite], *, validate_only: bool
+    ) -> list[OutcomeRecorded | MatcherError]:
+        """Record for several contacts; return of each what changed, or its error."""
+
+    async def outcomes(self, site: str, contact: str, born_ms: int | None) -> ContactOutcomes:
+        """Read everything that was recorded of a contact's life."""
+
+
+class PraiseService(Protocol):
+    """What customers praise. Every method may raise a MatcherError."""
+
+    async def page(self, site: str, of: Readers, most: int, before: int | None) -> PraisePage:
+        """List praise, the latest first, of numbers below `before`."""
+
+    def watch(self, site: str, of: Readers, resume: int | None) -> AsyncGenerator[tuple[Praise | None, int], None]:
+        """Yield praise as it is recorded, each with the number to resume from; None: a sign of life."""
+
+
 class Forgetting(Protocol):
     """Removal of every trace of a person. Every method may raise a MatcherError."""
 
@@ -306,5 +333,7 @@ class Services:
     customers: CustomerService
     coverage: CoverageService
     forgetting: Forgetting
+    feedback: FeedbackService
+    praise: PraiseService
     access_keys: AccessKeyService | None = None
     """None: this service takes no keys."""

@@ -23,6 +23,7 @@ from matcher.rpc.key_servicer import KeyServicer
 from matcher.rpc.open_streams import MOST_CONCURRENT, OpenStreams
 from matcher.rpc.permissions import Permissions
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
 from matcher.telemetry import Telemetry
@@ -59,6 +60,7 @@ def build_server(
     streams: OpenStreams | None = None,
     sign_in: SignIn | None = None,
     authorizer: Authorizer = TABLE_AUTHORIZER,
+    quotas: PrincipalQuotas | None = None,
     share_port: bool = False,
     worker: str = "",
 ) -> grpc.aio.Server:
@@ -67,7 +69,7 @@ def build_server(
     admission: admits the calls that begin new work, when their body is read; None: all of them at once.
     streams: the places of the open streams; None: those of the defaults.
     sign_in: recognises who makes a call; None: nobody is asked, and every call has the owner's rights.
-    authorizer: decides what a caller who was recognised may do.
+    authorizer: decides what a caller who was recognised may do. quotas: how much; None: as much as there is.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
@@ -79,6 +81,7 @@ def build_server(
         streams=streams,
         sign_in=sign_in,
         permissions=None if sign_in is None else Permissions(authorizer),
+        quotas=quotas,
         worker=worker,
     )
     with prefetching():
@@ -98,7 +101,7 @@ def build_server(
     routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry, streams), registrar)
     roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams), registrar)
     customers_pb2_grpc.add_CustomerServiceServicer_to_server(CustomerServicer(services), registrar)
-    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services), registrar)
+    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services, streams), registrar)
     keys_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(services.access_keys), registrar)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, registrar)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from matcher import kernels
 from matcher.aio import BackgroundTasks, background, ending
-from matcher.config import Settings, ignored_variables, load
+from matcher.config import LEDGER_OFF, Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
+from matcher.ledger.database import LedgerDatabase
 from matcher.listening.listener import Listener
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
@@ -39,9 +40,11 @@ from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
 from matcher.server.callers import Callers, recognised
+from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
@@ -49,14 +52,19 @@ from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
 from matcher.server.supervisor import stop_with_parent, supervise
+from matcher.server.tracing import tracing
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.coverage import CoverageService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
+from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
+from matcher.services.ledger import Ledger
+from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
+from matcher.services.praise import PraiseService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
@@ -150,13 +158,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     check_port(settings)
+    certificates_of(settings)
     telemetry, turns = Telemetry(named_sites=settings.metric_sites), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
+        tracing(settings),
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
+        open_ledger(settings, store, telemetry, tasks) as ledger,
         recognised(settings, store.client, tasks) as callers,
     ):
         listener = _listener(settings, store)
@@ -164,9 +175,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        removal = SiteRemoval(store.stores.sites, tasks)
+        removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
         services = _services(
-            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, callers, listener
+            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers, listener
         )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
@@ -193,6 +204,30 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
+
+
+@asynccontextmanager
+async def open_ledger(
+    settings: Settings, store: OpenStore, telemetry: Telemetry, tasks: BackgroundTasks
+) -> AsyncIterator[Ledger]:
+    """Open the ledger, and feed it beside the block; where none is kept, say so."""
+    if not settings.ledger_place:
+        log.info("ledger", state=LEDGER_OFF)
+        yield Ledger()
+        return
+    database = LedgerDatabase.at(settings.ledger_place)
+    log.info("ledger", at=database.name)
+    ledger = Ledger(database, store.key_watch.keys.newest_digest)
+    observer = FeederObserver(
+        on_backlogs=telemetry.measure_ledger,
+        on_commit=telemetry.ledger_steps.inc,
+        on_lost=lambda site, lost: telemetry.ledger_lost.labels(telemetry.sites.of(site)).inc(lost),
+        on_refused=telemetry.ledger_refused.inc,
+    )
+    stores = store.stores
+    feeder = LedgerFeeder(ledger, stores.outbox, stores.sites, store.client, settings.ledger_days, observer)
+    async with ending(ledger.close), background(tasks, "ledger", feeder.run):
+        yield ledger
 
 
 def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
@@ -223,7 +258,16 @@ def _routing(
     )
     return (
         Router(
-            stores.routing, stores.contacts, stores.customers, stores.roster, sites, client, ranker, reserver, listener
+            stores.routing,
+            stores.contacts,
+            stores.customers,
+            stores.roster,
+            sites,
+            client,
+            ranker,
+            reserver,
+            stores.outbox,
+            listener,
         ),
         Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
     )
@@ -238,6 +282,7 @@ def _services(
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
+    ledger: Ledger,
     callers: Callers,
     listener: Listener,
 ) -> Services:
@@ -261,9 +306,18 @@ def _services(
         customers=customers,
         coverage=CoverageService(stores.listening, listener, sites, client),
         forgetting=Forgetting(
-            customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
+            customers,
+            agents,
+            stores.traces,
+            stores.agent_traces,
+            stores.routing,
+            stores.rewrites,
+            stores.outbox,
+            client,
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
+        feedback=FeedbackService(stores.outcomes, stores.praise, ledger, sites, client),
+        praise=PraiseService(stores.praise, sites),
         access_keys=callers.access_keys,
     )
 
@@ -285,6 +339,7 @@ async def open_server(
         telemetry,
         streams=OpenStreams(settings.streams, settings.site_streams),
         sign_in=callers.sign_in,
+        quotas=PrincipalQuotas(settings.principal_calls_per_second, settings.principal_streams),
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,
@@ -329,7 +384,7 @@ def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
         return
     host, _, port = settings.metrics_listen.rpartition(":")
     try:
-        metrics_port = telemetry.serve(host.strip("[]"), int(port))
+        metrics_port = telemetry.serve(host.strip("[]"), int(port), settings.metrics_token.get_secret_value())
     except OSError as fault:
         raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
     log.info("metrics", address=f"{host}:{metrics_port}")

@@ -9,21 +9,17 @@ import grpc
 
 from matcher.config import Settings
 from matcher.errors import SettingsWrong
+from matcher.server.certificates import certificates_of
 
 
 def bind(server: grpc.aio.Server, settings: Settings) -> str:
     """Bind a server to its port, with TLS if certificates are set; return the address. Raises SettingsWrong."""
     host = settings.listen.rpartition(":")[0]
     check_port(settings)
+    certificates = certificates_of(settings)
     try:
-        if settings.tls_certificate and settings.tls_key:
-            clients = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-            credentials = grpc.ssl_server_credentials(
-                [(settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())],
-                root_certificates=clients,
-                require_client_auth=clients is not None,
-            )
-            port = server.add_secure_port(settings.listen, credentials)
+        if certificates is not None:
+            port = server.add_secure_port(settings.listen, certificates.credentials())
         else:
             port = server.add_insecure_port(settings.listen)
     except (OSError, RuntimeError) as fault:

@@ -27,6 +27,7 @@ from matcher.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
 
+DAY_MS: Final = 86_400_000
 OWN_REQUEST_MS: Final = 60_000
 """How long the store remembers a request id that the server made: only the server's own retries use it."""
 
@@ -105,4 +106,6 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         decision_ms=round(settings.decision_seconds * 1000),
         keep_ms=round(settings.keep_seconds * 1000),
         events_kept=settings.events_kept,
+        praise_ms=settings.praise_days * DAY_MS,
+        outbox_kept=settings.ledger_backlog if settings.ledger_place else 0,
     )

@@ -19,10 +19,12 @@ from matcher.errors import (
 )
 from matcher.model import Agent, AgentChange, Page
 from matcher.model.resource_names import customer_name, new_id
+from matcher.model.steps import AGENT, CUSTOMER
 from matcher.services.agents import AgentService
 from matcher.services.customers import CustomerService
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.clock import Clocks
+from matcher.store.outbox import OutboxStore
 from matcher.store.pages import every_page
 from matcher.store.reservations import NO_FENCE, ReservationStore
 from matcher.store.rewriting import RewriteStore
@@ -46,6 +48,7 @@ class Forgetting:
         agent_traces: AgentTraceStore,
         reservations: ReservationStore,
         rewrites: RewriteStore,
+        outbox: OutboxStore,
         clocks: Clocks,
     ) -> None:
         self._customers = customers
@@ -54,6 +57,7 @@ class Forgetting:
         self._agent_traces = agent_traces
         self._reservations = reservations
         self._rewrites = rewrites
+        self._outbox = outbox
         self._clocks = clocks
         self._gathered: dict[str, dict[str, asyncio.Future[None]]] = {}
         self._sweeps: dict[str, asyncio.Task[None]] = {}
@@ -86,6 +90,7 @@ class Forgetting:
         await self._rewrites.mark(site)
         await self._leave_unmanaged(site, agent)
         await self._agent_traces.remove(site, agent)
+        await self._outbox.note_forgets(site, {AGENT + agent})
         await self._rewrites.mark(site)
 
     async def _leave_unmanaged(self, site: str, manager: str) -> None:
@@ -119,6 +124,8 @@ class Forgetting:
     async def _forget(self, site: str, customers: Sequence[str]) -> None:
         await self._rewrites.mark(site)
         traces = await self._traces.of_customers(site, customers, self._clocks.of(site).now_ms())
+        # Before the customer's own records go: a call that is cut off finds the customer again.
+        await self._outbox.note_forgets(site, {CUSTOMER + digest for digest in traces.digests})
         holding = await self._traces.holding(site, traces)
         for reservation in holding:  # the wrap-up of a conversation that has ended
             with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):

@@ -15,6 +15,7 @@ from matcher.services.departures import AwayReason, handle_away
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.outcomes import reported_outcomes
 from matcher.store.pages import page_of
 from matcher.store.reservations import ReservationRef, ReservationStore
 
@@ -84,7 +85,7 @@ class ReservationService:
         """End a conversation; where the pool leads customers back to an agent, store the customer's experience.
 
         A repeat changes nothing. The first experience counts, for the agent of this reservation, whether it comes with
-        the first call or later.
+        the first call or later. For the ledger it is an outcome of the contact, which a later one corrects.
         """
         replica, ref, policy = await self._resolve(site, reservation)
         good = experience.good if policy.relationship_ms else None
@@ -94,6 +95,7 @@ class ReservationService:
             policy.wrap_up_after_complete_ms,
             good=good,
             second_ends=policy.second_complete_ends_wrap_up,
+            reported=reported_outcomes(experience),
         )
         _apply_if_freed(replica, completed)
         if completed.report is not None and good is completed.report.good:

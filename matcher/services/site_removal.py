@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -20,8 +21,15 @@ RETRY_SECONDS: Final = 1.0
 class SiteRemoval:
     """Remove the keys of sites whose deletion has begun; one task for each."""
 
-    def __init__(self, store: SiteStore, tasks: BackgroundTasks | None = None) -> None:
+    def __init__(
+        self,
+        store: SiteStore,
+        tasks: BackgroundTasks | None = None,
+        on_removal: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """on_removal: awaited with the uid of each site before its keys go."""
         self._store = store
+        self._on_removal = on_removal
         self._tasks = tasks or BackgroundTasks()
         self._running: dict[Deletion, asyncio.Task[None]] = {}
 
@@ -46,6 +54,8 @@ class SiteRemoval:
     async def _remove(self, deletion: Deletion) -> None:
         while True:
             try:
+                if self._on_removal is not None:
+                    await self._on_removal(deletion.uid)
                 await self._store.delete(deletion)
             except StoreUnavailable as fault:
                 log.warning("the deletion of a site waits for the store", site=deletion.site, why=fault.why)

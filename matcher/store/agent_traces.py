@@ -12,6 +12,7 @@ from matcher.store import verbs
 from matcher.store.codecs import Record, encode_record, fields_of
 from matcher.store.customers import AGENT, AGENT_UID
 from matcher.store.keys import Keys
+from matcher.store.outbox import text_without_agent
 from matcher.store.redis.client import StoreClient
 from matcher.store.traces import Traces, TraceStore
 
@@ -38,7 +39,9 @@ class AgentTraceStore:
         async for name, _ in self._traces.records(site, "vec", ("STRLEN",)):
             if name.partition(":")[2] == agent:
                 traces.records.add(keys.vectors(name.partition(":")[0], agent))
-        traces.records |= {keys.agent(agent), keys.holds(agent)}
+        praise = self._traces.records(site, "praise", ("HGET", "agent"))
+        traces.records |= {keys.praise(one) async for one, praised in praise if praised == agent.encode()}
+        traces.records |= {keys.agent(agent), keys.holds(agent), keys.praised(agent)}
         traces.members |= {(keys.agents, agent), (keys.timers, f"beat|{agent}")}
         for kind in ("contact", "resv"):
             async for name, fields in self._traces.records(site, kind, ("HGETALL",)):
@@ -50,7 +53,14 @@ class AgentTraceStore:
             if without or chosen == agent.encode() or any(agent.encode() in _ids(value) for value in packed if value):
                 await self._blank(site, f"decision:{name}", agent, without)
         await self._traces.note_events(site, traces, {agent})
+        await self._note_entries(site, traces, agent)
         await self._traces.remove(site, traces)
+
+    async def _note_entries(self, site: str, traces: Traces, agent: str) -> None:
+        """Note the entries of the outbox that name the agent, each with what says the same without the agent."""
+        async for number, text in self._traces.entries(site):
+            if (rest := text_without_agent(text, agent)) != text:
+                traces.outbox_entries[number] = rest.encode()
 
     async def _blank(self, site: str, rest: str, agent: str, decision_record: bytes = b"") -> None:
         record = Keys(site).pattern.removesuffix("*") + rest

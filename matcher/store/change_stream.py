@@ -96,7 +96,24 @@ class TimerSet:
     due_ms: int
 
 
-Change = AgentChanged | PoolChanged | SiteRemoved | HoldAdded | HoldRemoved | ContactStepped | PlaceRepaired | TimerSet
+class PraiseGiven(msgspec.Struct, frozen=True):
+    """A customer's words about an agent were recorded; number: of that praise."""
+
+    agent: str
+    number: int
+
+
+Change = (
+    AgentChanged
+    | PoolChanged
+    | SiteRemoved
+    | HoldAdded
+    | HoldRemoved
+    | ContactStepped
+    | PlaceRepaired
+    | TimerSet
+    | PraiseGiven
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +175,7 @@ _DECODERS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
     "free": _hold_removed,
     "step": _contact_stepped,
     "place": _place_repaired,
+    "praise": lambda fields, _: PraiseGiven(fields[0], int(fields[1])),
     "timer": lambda fields, _: TimerSet(int(fields[0])),
     "agent": lambda fields, _: AgentChanged(fields[0], int(fields[1]), int(fields[2])),
     "pool": lambda fields, _: PoolChanged(fields[0], int(fields[2])),

@@ -127,13 +127,20 @@ class ContactStore:
     """Read contacts, and end contacts that wait."""
 
     def __init__(
-        self, connection: StoreClient, *, keep_ms: int, events_kept: int, unreadable: Unreadable | None = None
+        self,
+        connection: StoreClient,
+        *,
+        keep_ms: int,
+        events_kept: int,
+        outbox_kept: int = 0,
+        unreadable: Unreadable | None = None,
     ) -> None:
-        """unreadable: reports records that are left out of a list."""
+        """outbox_kept: as of Lifetimes. unreadable: reports records that are left out of a list."""
         self._connection = connection
         self._unreadable = unreadable or Unreadable()
         self._keep_ms = keep_ms
         self._events_kept = events_kept
+        self._outbox_kept = outbox_kept
 
     async def queue(self, site: str) -> list[QueuePlace]:
         """Read the queue, in its order."""
@@ -173,7 +180,7 @@ class ContactStore:
         seen: the digest of the record that cannot be read; nothing is done where the contact has another one by now.
         """
         keys = Keys(site)
-        step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept)
+        step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept, self._outbox_kept)
         answer = await self._connection.verb(verbs.Quarantine(step=step, aside=keys.aside(contact), seen=seen))
         return bool(answer[0] == b"aside")
 
@@ -258,7 +265,7 @@ class ContactStore:
         scope: what the caller reaches; a contact of another pool is GONE.
         """
         keys = Keys(site)
-        step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept)
+        step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept, self._outbox_kept)
         outcome, *detail = await self._connection.verb(
             verbs.Leave(step=step, aside=keys.aside(contact), cause=cause, scope=scope.packed())
         )

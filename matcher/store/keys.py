@@ -20,7 +20,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:rewritten                 | string | the pause of rewrites| the process that rewrote for them last           |
 | m:deleting                  | zset   | empties              | site|uid of sites that are being deleted         |
 | m:waker                     | string | the waker's lease    | the process that wakes sites                     |
-| m:{site}:life               | hash   | the site's           | uid, state, founder, what is next due, salt      |
+| m:ledger-gone               | set    | empties              | uids of removed sites with rows in the ledger    |
+| m:ledger-pruner             | string | the pruner's lease   | the process that prunes the ledger               |
+| m:{site}:life               | hash   | the site's           | uid, state, founder, next due, salt, praises     |
 | m:{site}:pools              | zset   | the site's           | pool ids                                         |
 | m:{site}:pool:<id>          | hash   | the pool's           | policy, version, times                           |
 | m:{site}:members:<pool>     | set    | the pool's           | ids of the pool's agents                         |
@@ -36,6 +38,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:waiting            | hash   | the site's; empties  | pool → how many wait; |contact → pool            |
 | m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
 | m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
+| m:{site}:outbox             | stream | the site's; bounded  | steps of contacts that the ledger has not yet    |
+| m:{site}:feeder             | string | the feeder lease's   | the process that feeds the site's ledger         |
+| m:{site}:forgets            | hash   | empties              | person whose rows the ledger is to remove → stamp|
 | m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
 | m:{site}:auditor            | string | the audit lease's    | the process that audits the site                 |
 | m:{site}:handle:<digest>    | string | the customer's       | the customer of a handle                         |
@@ -47,6 +52,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:salt:<day>         | string | the day + 10 minutes | the salt of that day's digests of people         |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
 | m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
+| m:{site}:outcome:<contact>  | hash   | keep                 | outcomes that were recorded lately               |
+| m:{site}:praise:<id>        | hash   | praise lifetime      | a customer's words about an agent, sealed        |
+| m:{site}:praised:<agent>    | zset   | the last praise's    | ids of the praise of an agent → number           |
 | m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
 | m:{m:sites}:once:create:<id>| string | a minute             | a creation of a site, beside the list of sites   |
 | m:{site}:once:<method>:<id> | string | request window       | digest of the request, ids of the answer         |
@@ -71,6 +79,8 @@ DELETING: Final = "m:deleting"
 FORGOTTEN: Final = "m:forgotten"
 REWRITTEN: Final = "m:rewritten"
 WAKER: Final = "m:waker"
+LEDGER_GONE: Final = "m:ledger-gone"
+LEDGER_PRUNER: Final = "m:ledger-pruner"
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
 MODEL: Final = "m:model"
@@ -91,11 +101,12 @@ PERMANENT: Final = (
     r"m:access-used",
     r"m:sites",
     r"m:deleting",
+    r"m:ledger-gone",
     r"m:forgotten",
     r"m:models",
     r"m:model-names",
     r"m:model",
-    r"m:\{[^}]+\}:(life|pools|agents|due|roster|load|queue|waiting|contacts|timers)",
+    r"m:\{[^}]+\}:(life|pools|agents|due|roster|load|queue|waiting|contacts|timers|outbox|forgets)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
 """Patterns of the keys that live as long as the thing they describe; every other key has a time to live."""
@@ -175,6 +186,21 @@ class Keys:
         return self._of("timers")
 
     @property
+    def outbox(self) -> str:
+        """The stream of the steps of contacts that the ledger has not yet."""
+        return self._of("outbox")
+
+    @property
+    def feeder(self) -> str:
+        """The feeder lease of the process that feeds the site's ledger."""
+        return self._of("feeder")
+
+    @property
+    def forgets(self) -> str:
+        """The persons whose rows the ledger is to remove."""
+        return self._of("forgets")
+
+    @property
     def dispatcher(self) -> str:
         """The leader lease of the process that offers to the queue."""
         return self._of("dispatcher")
@@ -240,6 +266,18 @@ class Keys:
     def aside(self, contact: str) -> str:
         """Return the key of a quarantined contact's former record."""
         return self._of(f"aside:{contact}")
+
+    def outcomes(self, contact: str) -> str:
+        """Return the key of the outcomes of a contact that were recorded lately."""
+        return self._of(f"outcome:{contact}")
+
+    def praise(self, praise: str) -> str:
+        """Return the key of a customer's words about an agent."""
+        return self._of(f"praise:{praise}")
+
+    def praised(self, agent: str) -> str:
+        """Return the key of the ids of the praise of an agent."""
+        return self._of(f"praised:{agent}")
 
     def reservation(self, reservation: str) -> str:
         """Return the key of a reservation."""

@@ -1,4 +1,4 @@
-"""Encryption of what is remembered of customers: their handles, and the interests that they agreed to leave.
+"""Encryption of what is remembered of customers: handles, the interests they agreed to leave, what they praise.
 
 It is sealed under the newest handle key, not under a key of a day: it outlives the days, and handle keys never leave
 the keyring. What is sealed opens for its own site and its own record only.
@@ -22,6 +22,7 @@ from matcher.store.sealer import NONCE_BYTES
 _HANDLE: Final = "handle"
 _INTERESTS: Final = "interests"
 _VECTORS: Final = "vectors"
+_PRAISE: Final = "praise"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,12 +97,21 @@ class CustomerSealer:
             return None
         return np.frombuffer(stored.rows, np.float16).reshape(count, -1).astype(np.float32)
 
+    def praise(self, site: str, praise: str, words: str) -> bytes:
+        """Return a customer's words about an agent sealed; praise: its id."""
+        return self._seal(site, _PRAISE, praise, words.encode())
+
+    def open_praise(self, site: str, praise: str, sealed: bytes) -> str | None:
+        """Return a customer's words about an agent; None where they cannot be opened."""
+        opened = self._open(site, _PRAISE, praise, sealed)
+        return None if opened is None else opened.decode()
+
     def resealed(self, site: str, name: str, bound: str, sealed: bytes) -> bytes | None:
         """Return a sealed field of a record under the newest key; None where it is, or where it cannot be opened.
 
-        name: the field's: "sealed" and "vectors" of interests, else a handle's. bound: what it is bound to.
+        name: the field's: "sealed" and "vectors" of interests, "praise", else a handle's. bound: what it is bound to.
         """
-        what = {"sealed": _INTERESTS, "vectors": _VECTORS}.get(name, _HANDLE)
+        what = {"sealed": _INTERESTS, "vectors": _VECTORS, "praise": _PRAISE}.get(name, _HANDLE)
         if not sealed or sealed.startswith(f"{self._keys.to_remember().key_id}|".encode()):
             return None
         opened = self._open(site, what, bound, sealed)

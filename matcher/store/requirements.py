@@ -26,6 +26,8 @@ class StoredRequirements(msgspec.Struct, frozen=True, array_like=True):
     excluded: tuple[str, ...] = ()
     preferred: tuple[tuple[str, Basis, int], ...] = ()
     auto_accept: bool = False
+    trace: str = ""
+    """The traceparent of the call that let the contact wait, where that call was recorded; "" else."""
 
     def requirements(self, pool: str, channel: str, only: str = "") -> Requirements:
         """Return the requirements with what the contact's record holds in fields of their own."""
@@ -50,10 +52,10 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(StoredRequirements)
 
 
-def encode_requirements(message: Message, *, auto_accept: bool) -> bytes:
+def encode_requirements(message: Message, *, auto_accept: bool, trace: str = "") -> bytes:
     """Return a message's requirements as MessagePack; empty where it has none."""
     required = message.requirements
-    if not (required.language or required.skills or required.excluded or message.preferred or auto_accept):
+    if not (required.language or required.skills or required.excluded or message.preferred or auto_accept or trace):
         return b""
     return _ENCODER.encode(
         StoredRequirements(
@@ -64,6 +66,7 @@ def encode_requirements(message: Message, *, auto_accept: bool) -> bytes:
             tuple(sorted(required.excluded)),
             tuple((preferred.agent, preferred.basis, preferred.kept_ms) for preferred in message.preferred),
             auto_accept,
+            trace,
         )
     )
 

@@ -213,11 +213,12 @@ class ReservationStore:
         *,
         good: bool | None = None,
         second_ends: bool = False,
+        reported: Sequence[verbs.ReportedOutcome] = (),
     ) -> Reservation:
         """End a conversation; its capacity stays held for `wrap_up_ms`. A second call changes nothing.
 
         good: whether the customer was served well, None: not known. The reservation keeps the first report.
-        second_ends: a second call ends the wrap-up.
+        second_ends: a second call ends the wrap-up. reported: outcomes for the ledger, where there is one.
         """
         call = verbs.Complete(
             transition=self._transition(ref, fence),
@@ -225,6 +226,8 @@ class ReservationStore:
             good="" if good is None else "1" if good else "0",
             second_ends="1" if second_ends else "",
             write_id=new_id(),
+            outcomes=Keys(ref.site).outcomes(ref.contact),
+            reported=reported,
         )
         return await self._move(ref, fence, "completed", call)
 
@@ -328,7 +331,9 @@ class ReservationStore:
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
         keys, lifetimes = Keys(ref.site), self._lifetimes
         return verbs.Transition(
-            step=verbs.ContactStep.of(keys, ref.contact, lifetimes.keep_ms, lifetimes.events_kept),
+            step=verbs.ContactStep.of(
+                keys, ref.contact, lifetimes.keep_ms, lifetimes.events_kept, lifetimes.outbox_kept
+            ),
             reservation=keys.reservation(ref.reservation),
             agent=keys.agent(ref.agent),
             holds=keys.holds(ref.agent),

@@ -23,7 +23,9 @@ def reserve_call(
     """
     keys, wait, old, by_hand = Keys(request.site), request.waiting, request.handed_on, request.by_hand
     return verbs.Reserve(
-        step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
+        step=verbs.ContactStep.of(
+            keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept, lifetimes.outbox_kept
+        ),
         once=keys.once("route", request.request_id),
         reservation=keys.reservation(request.reservation),
         decision=keys.decision(request.decision),
@@ -51,6 +53,7 @@ def reserve_call(
         kind=request.how,
         wait_ms="" if wait is None else wait.most_ms,
         sealed=b"" if wait is None else wait.sealed,
+        facts=shortlist.facts if lifetimes.outbox_kept else "",
         needs=request.requirements,
         only=request.only,
         head_start_ms=0 if wait is None else wait.head_start_ms,

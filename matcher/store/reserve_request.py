@@ -28,6 +28,9 @@ class Lifetimes:
     decision_ms: int
     keep_ms: int
     events_kept: int
+    praise_ms: int = 90 * 86_400_000
+    outbox_kept: int = 0
+    """About how many entries of a site's outbox are kept for the ledger; 0: there is no ledger."""
 
 
 class ReserveKind(StrEnum):
@@ -127,6 +130,8 @@ class Shortlist(msgspec.Struct, frozen=True):
     record: bytes
     candidates: Sequence[tuple[str, float]]
     compared: str = ""
+    facts: str = ""
+    """What the ledger learns of the ranking, 'name=value;' one after another."""
 
 
 class Reserved(msgspec.Struct, frozen=True):

@@ -15,6 +15,9 @@ from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.listening import ListeningStore
 from matcher.store.models import ModelStore
+from matcher.store.outbox import OutboxStore
+from matcher.store.outcomes import OutcomeStore
+from matcher.store.praise import PraiseStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
@@ -43,6 +46,9 @@ class Stores:
     events: EventStore
     audit: AuditStore
     listening: ListeningStore
+    outcomes: OutcomeStore
+    praise: PraiseStore
+    outbox: OutboxStore
 
     @classmethod
     def on(
@@ -66,7 +72,11 @@ class Stores:
             roster=RosterStore(connection, lifetimes.events_kept, unreadable),
             routing=ReservationStore(connection, lifetimes, unreadable, keys),
             contacts=ContactStore(
-                connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept, unreadable=unreadable
+                connection,
+                keep_ms=lifetimes.keep_ms,
+                events_kept=lifetimes.events_kept,
+                outbox_kept=lifetimes.outbox_kept,
+                unreadable=unreadable,
             ),
             customers=customers,
             customer_records=CustomerRecordStore(
@@ -79,4 +89,7 @@ class Stores:
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),
             listening=ListeningStore(connection, RewriteStore(connection)),
+            outcomes=OutcomeStore(connection, kept_ms=lifetimes.keep_ms, outbox_kept=lifetimes.outbox_kept),
+            praise=PraiseStore(connection, keys, kept_ms=lifetimes.praise_ms, events_kept=lifetimes.events_kept),
+            outbox=OutboxStore(connection, lifetimes.outbox_kept),
         )

@@ -31,6 +31,8 @@ REQUEST: Final = "r:"
 """What the fields of a customer's record begin with that name a customer who was joined to it, and a request."""
 _RESERVATION: Final = re.compile(r"\d+\|[A-Z]+\|[A-Z_]+\|([^|]+)\|[^|]*\|\d+")
 """A step of a contact's history that names a reservation."""
+_CUSTOMER_FACT: Final = re.compile(r"[|;]customer=([^;]*);")
+"""Whose contact it is, among the facts of an entry of the outbox."""
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class Traces:
 
     records: whole keys. own: those by which the person is found: they go last, so that a call that is cut off can be
     repeated. cut: fields of records that stay. members: of sorted sets. contacts, reservations: ids by which
-    records and events are found.
+    records and events are found. digests: of the customers' handles, by the newest key. outbox_entries: the numbers of
+    entries, and what is added in their place.
     """
 
     records: set[str] = field(default_factory=set)
@@ -48,8 +51,10 @@ class Traces:
     members: set[tuple[str, str]] = field(default_factory=set)
     contacts: set[str] = field(default_factory=set)
     reservations: set[str] = field(default_factory=set)
+    digests: set[str] = field(default_factory=set)
     load_events: list[str] = field(default_factory=list)
     roster_events: list[str] = field(default_factory=list)
+    outbox_entries: dict[int, bytes] = field(default_factory=dict)
 
 
 class TraceStore:
@@ -66,13 +71,16 @@ class TraceStore:
 
         reservations of the answer that still hold capacity (in a wrap-up) are for the caller to end before.
         """
-        traces, digests = Traces(), set[str]()
+        traces = Traces()
+        digests = traces.digests
         for customer in customers:
             digests |= await self._note_customer(site, customer, traces)
         kept = await self._note_contacts(site, digests, traces, now_ms)
         await self._note_decisions(site, digests, kept, traces)
+        await self._note_praise(site, digests, traces)
         await self._note_the_rest(site, traces)
         await self.note_events(site, traces, traces.contacts | traces.reservations)
+        await self._note_entries(site, traces)
         return traces
 
     async def holding(self, site: str, traces: Traces) -> list[str]:
@@ -91,6 +99,10 @@ class TraceStore:
         parts += [("members", verbs.ListedMember(list=key, member=name)) for key, name in sorted(traces.members)]
         parts += [("load_events", verbs.LoadEvent(load_event=event)) for event in traces.load_events]
         parts += [("roster_events", verbs.RosterEvent(roster_event=event)) for event in traces.roster_events]
+        parts += [
+            ("outbox_entries", verbs.OutboxNumber(number=number, without=without))
+            for number, without in traces.outbox_entries.items()
+        ]
         parts += [("doomed", verbs.DoomedKey(key=key)) for key in sorted(traces.own)]
         keys = Keys(site)
         for part in slices(parts):
@@ -102,6 +114,8 @@ class TraceStore:
                     life=keys.life,
                     load=keys.load,
                     roster=keys.roster,
+                    outbox=keys.outbox,
+                    forgets=keys.forgets,
                     load_copy=keys.copy(keys.load),
                     roster_copy=keys.copy(keys.roster),
                     events_kept=self._events_kept,
@@ -121,6 +135,23 @@ class TraceStore:
             while entries := await self._client.run("XRANGE", stream, after, "+", "COUNT", SLICE):
                 events += [event.decode() for event, said in entries if not wanted.isdisjoint(_words(said))]
                 after = f"({entries[-1][0].decode()}"
+
+    async def _note_entries(self, site: str, traces: Traces) -> None:
+        """Note the entries of the outbox of the contacts that go, and those that name the customer."""
+        async for number, text in self.entries(site):
+            words = text.split("|")
+            digest = _CUSTOMER_FACT.search(text)
+            named = digest is not None and self._keys.newest_digest(digest[1]) in traces.digests
+            if named or not traces.contacts.isdisjoint(words):
+                traces.outbox_entries[number] = b""
+
+    async def entries(self, site: str) -> AsyncIterator[tuple[int, str]]:
+        """Yield the entries of a site's outbox: number and text."""
+        after = "-"
+        while entries := await self._client.run("XRANGE", Keys(site).outbox, after, "+", "COUNT", SLICE):
+            for entry, said in entries:
+                yield int(entry.rpartition(b"-")[2]), "|".join(_words(said))
+            after = f"({entries[-1][0].decode()}"
 
     async def records(self, site: str, kind: str, read: Sequence[str]) -> AsyncIterator[tuple[str, Any]]:
         """Yield the records of a site of a kind by id, each with the answer to a command, or its error.
@@ -179,7 +210,7 @@ class TraceStore:
         history = fields.get("history", b"").decode(errors="replace").split(";")
         traces.contacts.add(contact)
         traces.reservations |= {_RESERVATION.sub(r"\1", event) for event in history if _RESERVATION.fullmatch(event)}
-        traces.records |= {keys.contact(contact), keys.aside(contact)}
+        traces.records |= {keys.contact(contact), keys.aside(contact), keys.outcomes(contact)}
         traces.members |= {(keys.contacts, contact), (keys.timers, f"contact|{contact}")}
 
     async def _note_decisions(self, site: str, digests: set[str], kept: set[str], traces: Traces) -> None:
@@ -196,6 +227,15 @@ class TraceStore:
             traces.records.add(keys.decision(decision))
             traces.contacts |= {contact} - {""}
             traces.reservations |= {reservation} - {""}
+
+    async def _note_praise(self, site: str, digests: set[str], traces: Traces) -> None:
+        """Note what customers praise; where the customer was not known, it is found by the contact."""
+        keys = Keys(site)
+        async for praise, values in self.records(site, "praise", ("HMGET", "customer", "contact", "agent")):
+            digest, contact, agent = ((value or b"").decode(errors="replace") for value in values)
+            if self._keys.newest_digest(digest) in digests if digest else contact in traces.contacts:
+                traces.records.add(keys.praise(praise))
+                traces.members.add((keys.praised(agent), praise))
 
     async def _note_the_rest(self, site: str, traces: Traces) -> None:
         """Note the reservations of contacts, and the requests that were answered with them."""

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, TextIO
 
 import structlog
 
+from matcher.telemetry.calls import add_call_ids
+
 PRIVATE_FIELDS: Final = frozenset(
     {"text", "message_text", "message", "vectors", "vector", "request", "response", "interests", "customer"}
 )
@@ -64,6 +66,7 @@ def configure_logs(style: Literal["json", "console"], level: str = "INFO", strea
     out = stream or sys.stderr
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_call_ids,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         log_faults_without_text,

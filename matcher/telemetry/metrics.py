@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app, start_http_server
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from matcher.telemetry.guarded_page import asking_for
 from matcher.telemetry.sites import MOST_NAMED, OTHER, SiteLabels, SiteMeasure
 
 _CALL_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -156,11 +157,31 @@ class Telemetry:
             "During a change of the model: agents to encode (state all) and encoded (state done).",
             ("state",),
         )
+        self.ledger_backlog = self._gauge(
+            "matcher_ledger_backlog", "Steps of contacts that wait in the store for the ledger.", ("site",)
+        )
+        self.ledger_lag_seconds = self._gauge(
+            "matcher_ledger_lag_seconds", "Age of the oldest of these steps.", ("site",)
+        )
+        self.ledger_steps = self._counter(
+            "matcher_ledger_steps", "Steps that this process committed to the ledger.", ()
+        )
+        self.ledger_lost = self._counter(
+            "matcher_ledger_lost", "Steps that a full outbox lost before the ledger had them.", ("site",)
+        )
+        self.ledger_refused = self._counter(
+            "matcher_ledger_refused", "Steps that the ledger's database refused, or that could not be read.", ()
+        )
         self.serving = self._gauge("matcher_serving", "1 while this process serves calls, else 0.")
 
-    def serve(self, address: str, port: int) -> int:
-        """Serve /metrics on a port of its own, from a thread; return the port: a free one if 0 was given."""
+    def serve(self, address: str, port: int, token: str = "") -> int:
+        """Serve /metrics on a port of its own, from a thread; return the port: a free one if 0 was given.
+
+        token: what a reader must show as `Authorization: Bearer …`; "": nothing.
+        """
         self._pages = start_http_server(port, address, self.registry)
+        if token:
+            self._pages[0].set_app(asking_for(token, make_wsgi_app(self.registry)))
         return int(self._pages[0].server_port)
 
     def measure_sites(self, measures: Iterable[SiteMeasure]) -> None:
@@ -178,6 +199,17 @@ class Telemetry:
         self._set_all(self.index_agents, agents)
         self._set_all(self.follower_silent_seconds, silent)
         self._set_all(self.contacts_waiting, waiting)
+
+    def measure_ledger(self, backlogs: Iterable[tuple[str, int, float]]) -> None:
+        """Set how many steps of each site wait for the ledger, and the age of the oldest in seconds."""
+        entries: dict[tuple[str, ...], float] = {}
+        ages: dict[tuple[str, ...], float] = {}
+        for site, waiting, age in backlogs:
+            label = (self.sites.of(site),)
+            entries[label] = entries.get(label, 0) + waiting
+            ages[label] = max(ages.get(label, 0.0), age)
+        self._set_all(self.ledger_backlog, entries)
+        self._set_all(self.ledger_lag_seconds, ages)
 
     def forget_site(self, site: str) -> None:
         """Remove the series of a site that this process does not follow any more."""

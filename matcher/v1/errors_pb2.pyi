@@ -141,6 +141,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
     Example: {"field": "customer.consent"}.
     """
+    LEDGER_OFF: _ErrorReason.ValueType  # 48
+    """FAILED_PRECONDITION: the service keeps no ledger, which what was asked for needs: set MATCHER_LEDGER_URL. Example: {}."""
+    LEDGER_AWAY: _ErrorReason.ValueType  # 49
+    """UNAVAILABLE: the ledger's database does not answer, or has tables of a later version. Routes go on without it, and
+    nothing is lost while their steps wait in the store. Example: {}.
+    """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.
     Example: {"queued": "32768", "limit": "32768"}.
@@ -154,6 +160,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     TOO_MANY_STREAMS: _ErrorReason.ValueType  # 53
     """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
     process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
+    """
+    CONTACT_UNSERVED: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION: no agent has served the contact, so praise is of nobody.
+    Example: {"contact": "sites/default/contacts/c-1"}.
     """
     STORE_UNAVAILABLE: _ErrorReason.ValueType  # 60
     """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
@@ -183,6 +193,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
     `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
     Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+    """
+    QUOTA_EXCEEDED: _ErrorReason.ValueType  # 66
+    """RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
+    again. Example: {"quota": "calls_per_second", "limit": "50"}.
     """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
@@ -322,6 +336,12 @@ CONSENT_MISSING: ErrorReason.ValueType  # 47
 """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
 Example: {"field": "customer.consent"}.
 """
+LEDGER_OFF: ErrorReason.ValueType  # 48
+"""FAILED_PRECONDITION: the service keeps no ledger, which what was asked for needs: set MATCHER_LEDGER_URL. Example: {}."""
+LEDGER_AWAY: ErrorReason.ValueType  # 49
+"""UNAVAILABLE: the ledger's database does not answer, or has tables of a later version. Routes go on without it, and
+nothing is lost while their steps wait in the store. Example: {}.
+"""
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.
 Example: {"queued": "32768", "limit": "32768"}.
@@ -335,6 +355,10 @@ try again. Example: {}.
 TOO_MANY_STREAMS: ErrorReason.ValueType  # 53
 """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
 process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
+"""
+CONTACT_UNSERVED: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION: no agent has served the contact, so praise is of nobody.
+Example: {"contact": "sites/default/contacts/c-1"}.
 """
 STORE_UNAVAILABLE: ErrorReason.ValueType  # 60
 """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
@@ -364,6 +388,10 @@ PERMISSION_DENIED: ErrorReason.ValueType  # 65
 """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
 `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
 Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+"""
+QUOTA_EXCEEDED: ErrorReason.ValueType  # 66
+"""RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
+again. Example: {"quota": "calls_per_second", "limit": "50"}.
 """
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from matcher.v1 import coverage_pb2 as matcher_dot_v1_dot_coverage__pb2
+from matcher.v1 import feedback_pb2 as matcher_dot_v1_dot_feedback__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -26,7 +27,8 @@ if _version_not_supported:
 
 
 class FeedbackServiceStub:
-    """Says what is learned of contacts and customers. No decision reads it.
+    """Takes what is learned of contacts after they have ended, for the ledger. No decision reads it: who gets whom does not
+    depend on an outcome or on praise.
     """
 
     def __init__(self, channel):
@@ -35,16 +37,72 @@ class FeedbackServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.RecordOutcome = channel.unary_unary(
+                '/matcher.v1.FeedbackService/RecordOutcome',
+                request_serializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomeRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomeResponse.FromString,
+                _registered_method=True)
+        self.RecordOutcomes = channel.unary_unary(
+                '/matcher.v1.FeedbackService/RecordOutcomes',
+                request_serializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomesRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomesResponse.FromString,
+                _registered_method=True)
+        self.GetOutcomes = channel.unary_unary(
+                '/matcher.v1.FeedbackService/GetOutcomes',
+                request_serializer=matcher_dot_v1_dot_feedback__pb2.GetOutcomesRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_feedback__pb2.ContactOutcomes.FromString,
+                _registered_method=True)
+        self.ListPraise = channel.unary_unary(
+                '/matcher.v1.FeedbackService/ListPraise',
+                request_serializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.FromString,
+                _registered_method=True)
         self.GetCoverage = channel.unary_unary(
                 '/matcher.v1.FeedbackService/GetCoverage',
                 request_serializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.FromString,
                 _registered_method=True)
+        self.WatchPraise = channel.unary_stream(
+                '/matcher.v1.FeedbackService/WatchPraise',
+                request_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.FromString,
+                _registered_method=True)
 
 
 class FeedbackServiceServicer:
-    """Says what is learned of contacts and customers. No decision reads it.
+    """Takes what is learned of contacts after they have ended, for the ledger. No decision reads it: who gets whom does not
+    depend on an outcome or on praise.
     """
+
+    def RecordOutcome(self, request, context):
+        """Records outcomes of a contact, days or weeks later too. It answers when the store keeps them. Of one life of a contact
+        each source has one outcome of each kind: the same value again changes nothing, another is a correction, and GetOutcomes
+        shows both. Without a ledger it fails with LEDGER_OFF, unless it brings praise and nothing else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordOutcomes(self, request, context):
+        """Records outcomes of up to 500 contacts. A request that fails is named by its place and fails alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOutcomes(self, request, context):
+        """Reads the outcomes of a contact: those that count, and all that were recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPraise(self, request, context):
+        """Lists what customers praise of an agent, or of all agents whom a manager manages, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetCoverage(self, request, context):
         """Reports what the customers of a pool bring up, what of it nobody shares, what rises, and whose interests nobody asks
@@ -55,13 +113,45 @@ class FeedbackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPraise(self, request, context):
+        """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedbackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'RecordOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordOutcome,
+                    request_deserializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomeRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomeResponse.SerializeToString,
+            ),
+            'RecordOutcomes': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordOutcomes,
+                    request_deserializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomesRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_feedback__pb2.RecordOutcomesResponse.SerializeToString,
+            ),
+            'GetOutcomes': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOutcomes,
+                    request_deserializer=matcher_dot_v1_dot_feedback__pb2.GetOutcomesRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_feedback__pb2.ContactOutcomes.SerializeToString,
+            ),
+            'ListPraise': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPraise,
+                    request_deserializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.SerializeToString,
+            ),
             'GetCoverage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCoverage,
                     request_deserializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.SerializeToString,
+            ),
+            'WatchPraise': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPraise,
+                    request_deserializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -72,8 +162,117 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FeedbackService:
-    """Says what is learned of contacts and customers. No decision reads it.
+    """Takes what is learned of contacts after they have ended, for the ledger. No decision reads it: who gets whom does not
+    depend on an outcome or on praise.
     """
+
+    @staticmethod
+    def RecordOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/RecordOutcome',
+            matcher_dot_v1_dot_feedback__pb2.RecordOutcomeRequest.SerializeToString,
+            matcher_dot_v1_dot_feedback__pb2.RecordOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordOutcomes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/RecordOutcomes',
+            matcher_dot_v1_dot_feedback__pb2.RecordOutcomesRequest.SerializeToString,
+            matcher_dot_v1_dot_feedback__pb2.RecordOutcomesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOutcomes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/GetOutcomes',
+            matcher_dot_v1_dot_feedback__pb2.GetOutcomesRequest.SerializeToString,
+            matcher_dot_v1_dot_feedback__pb2.ContactOutcomes.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPraise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/ListPraise',
+            matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.SerializeToString,
+            matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetCoverage(request,
@@ -92,6 +291,33 @@ class FeedbackService:
             '/matcher.v1.FeedbackService/GetCoverage',
             matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.SerializeToString,
             matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPraise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/WatchPraise',
+            matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
+            matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1823,7 +1823,8 @@ class SuggestAgentsResponse(_message.Message):
     """Whether the message had more than 32 units, so that the rest was merged."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """The candidates in the order in which RouteMessage would choose them: the preferred agents first, then an agent who
+        """The candidates in the order in which RouteMessage would choose them for a contact that is not control: the preferred
+        agents first, then an agent who
         served the customer well where the pool uses that, then the others.
         """
 

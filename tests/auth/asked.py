@@ -36,6 +36,7 @@ NAMES: Final = {
     "agent": "agents",
     "excluded_agents": "agents",
     "reservation": "reservations",
+    "contact": "contacts",
     "open_contacts": "contacts",
     "sites": "",
 }
@@ -118,6 +119,7 @@ def _given(method: str, place: Place, *, names_pool: bool) -> dict[str, Any]:
         "site_id": place.site,
         "pool_id": place.pool,
         "agent_id": place.agents,
+        "contact": place.name("contacts"),
         "contact_id": place.contacts,
         "handle": "anna@example.com",
         "principal": "crm",

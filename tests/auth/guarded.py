@@ -24,8 +24,9 @@ from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
 from tests.processes import model_cache
 
-VOLATILE: Final = ("dispatcher", "auditor")
-"""Keys that leases renew, whatever is called."""
+VOLATILE: Final = ("dispatcher", "auditor", "feeder", "outbox")
+"""Keys that leases renew, whatever is called, and the outbox, which the ledger empties by itself: what is written there
+is written to a contact, too."""
 
 
 @dataclass(frozen=True)

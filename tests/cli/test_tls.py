@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +30,10 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
         self._write("ca", self._signed("test authority", self._key, authority=True), self._key)
 
-    def issue(self, name: str) -> None:
-        """Write a certificate for 127.0.0.1 and its key."""
+    def issue(self, name: str, *names: x509.GeneralName, days: int = 1) -> None:
+        """Write a certificate for 127.0.0.1 and other names, valid for some days, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        self._write(name, self._signed(name, key, authority=False), key)
+        self._write(name, self._signed(name, key, authority=False, names=names, days=days), key)
 
     def certificate(self, name: str) -> str:
         """Return the file of a certificate."""
@@ -42,20 +43,28 @@ class Authority:
         """Return the file of a certificate's key."""
         return str(self.folder / f"{name}.key")
 
-    def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, *, authority: bool) -> x509.Certificate:
+    def _signed(
+        self,
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        authority: bool,
+        names: Sequence[x509.GeneralName] = (),
+        days: int = 1,
+    ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW - dt.timedelta(days=1))
-            .not_valid_after(NOW + dt.timedelta(days=1))
+            .not_valid_before(NOW - dt.timedelta(days=30))
+            .not_valid_after(NOW + dt.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if not authority:
             address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-            builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([address, *names]), critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
     def _write(self, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:

@@ -14,7 +14,7 @@ from grpc_status import rpc_status
 
 from matcher.client import MatcherCallError, MatcherClient, Violation
 from matcher.client.retry import SAFE_TO_REPEAT
-from matcher.v1 import customers_pb2, keys_pb2, roster_pb2
+from matcher.v1 import customers_pb2, feedback_pb2, keys_pb2, roster_pb2
 from matcher.v1 import routing_pb2 as pb
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -149,7 +149,13 @@ async def test_a_closed_client_says_how_to_open_it() -> None:
 
 def test_every_call_that_is_repeated_by_grpc_exists() -> None:
     """A method that was renamed would silently lose its retries."""
-    files = (pb.DESCRIPTOR, roster_pb2.DESCRIPTOR, customers_pb2.DESCRIPTOR, keys_pb2.DESCRIPTOR)
+    files = (
+        pb.DESCRIPTOR,
+        roster_pb2.DESCRIPTOR,
+        customers_pb2.DESCRIPTOR,
+        feedback_pb2.DESCRIPTOR,
+        keys_pb2.DESCRIPTOR,
+    )
     services = {service.full_name: service for file in files for service in file.services_by_name.values()}
     for name, methods in SAFE_TO_REPEAT.items():
         assert set(methods) <= set(services[name].methods_by_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -14,7 +15,10 @@ from typer.main import get_command
 from matcher.cli import app
 from matcher.config import CLIENT_VARIABLES, load
 from matcher.rpc.health import LIVENESS, SERVICES
+from matcher.store.embedded.process import find_binary, probe_server
+from matcher.store.redis.client import StoreClient
 from matcher.telemetry import Telemetry
+from tests.people import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
@@ -144,14 +148,51 @@ def test_the_autoscaler_and_the_budget_name_the_deployment() -> None:
 
 
 def test_the_stores_keep_acknowledged_writes_and_evict_nothing() -> None:
-    """Both Redis servers append to a file on a disk of their own and refuse writes rather than evict."""
-    pod = MANIFESTS["StatefulSet", "redis"]["spec"]["template"]["spec"]
-    for words in (pod["containers"][0]["args"], COMPOSE["services"]["redis"]["command"]):
+    """Both Valkey servers append to a file on a disk of their own and refuse writes rather than evict."""
+    pod = MANIFESTS["StatefulSet", "valkey"]["spec"]["template"]["spec"]
+    for words in (pod["containers"][0]["args"], COMPOSE["services"]["valkey"]["command"]):
         options = dict(zip(words[1::2], words[2::2], strict=True))
         assert options["--appendonly"] == "yes"
         assert options["--maxmemory-policy"] == "noeviction"
     assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
-    assert COMPOSE["services"]["redis"]["volumes"] == ["store:/data"]
+    assert COMPOSE["services"]["valkey"]["volumes"] == ["store:/data"]
+
+
+async def test_a_valkey_starts_with_the_options_of_the_manifests_and_is_fit(tmp_path: Path) -> None:
+    """The options are those of a real server, which the service takes; all files name the same store."""
+    pod = MANIFESTS["StatefulSet", "valkey"]["spec"]["template"]["spec"]["containers"][0]
+    assert pod["image"] == COMPOSE["services"]["valkey"]["image"]
+    assert pod["args"] == COMPOSE["services"]["valkey"]["command"]
+    (egress,) = [
+        rule["to"][0]["podSelector"]["matchLabels"]
+        for rule in MANIFESTS["NetworkPolicy", "matcher"]["spec"]["egress"]
+        if "podSelector" in rule["to"][0]
+    ]
+    assert egress == MANIFESTS["Service", "valkey"]["spec"]["selector"]
+    for url in (
+        pod_environment()["MATCHER_STORE_URL"],
+        COMPOSE["services"]["router-1"]["environment"]["MATCHER_STORE_URL"],
+    ):
+        assert url.startswith("redis://valkey")
+    socket = tmp_path / "s"
+    options = ("--port", "0", "--unixsocket", str(socket), "--dir", str(tmp_path))
+    server = await asyncio.create_subprocess_exec(
+        *(find_binary(None, ""), *pod["args"][1:], *options), stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await wait_until(lambda: answered(socket), "the server answers")
+        client = StoreClient(f"unix://{socket}")
+        await client.start()
+        assert client.persistent
+        await client.close()
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def answered(socket: Path) -> bool:
+    """Return whether a server answers at a socket."""
+    return await asyncio.to_thread(probe_server, socket) is None
 
 
 def test_the_routers_share_one_keyring_that_lies_apart_from_the_data() -> None:

@@ -113,6 +113,20 @@ def test_control_comes_first_to_the_least_utilized_who_leaves_an_agent_for_the_o
     assert control.ranking(other.id).candidates[0].agent == other.id
 
 
+def test_no_contact_that_waits_on_is_overtaken_for_an_agent_whom_it_could_have_had() -> None:
+    """Control would take the idle agent; an older contact, who could have had her alone and gets nobody, forbids it."""
+    mean, idle, other = MeanAffinity(), replace(person(0), idle_since_ms=0), replace(person(1), idle_since_ms=5)
+    agents = {agent.id: agent for agent in (idle, other)}
+    with_draw("before", 0, found_of([([(0, 0, 90)], 0.0, 0)]), TREATMENT, mean)
+    assert mean.value > 0.55
+    met = waiting("met", 200, found_of([([(0, 0, 90)], 0.0, 0), ([], 0.0, 5)]))
+    control = with_draw("control", 0, found_of([([], 0.0, 0), ([], 0.0, 5)]), CONTROL, mean)
+    old = waiting("old", 110, found_of([([], 0.0, 0)]))
+    assert paired([met, old, control], agents) == {"met": idle.id, "control": other.id}
+    younger = waiting("younger", 90, found_of([([], 0.0, 0)]))
+    assert paired([met, younger, control], agents) == {"met": other.id, "control": idle.id}
+
+
 def test_the_agents_of_a_treatment_contact_are_those_without_an_arm() -> None:
     """Also the agents whom it lists: those whom the message does not meet are not among them."""
     result = found_of([([(0, 0, 90)], 0.0, 0), ([], 0.0, 0)])

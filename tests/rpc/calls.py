@@ -30,6 +30,7 @@ from matcher.v1 import keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.double import NOW_MS
+from tests.rpc.feedback_cases import FEEDBACK_CALLS
 
 ANN_NAME = "sites/default/customers/c0ffee"
 MAYA_NAME = "sites/default/agents/maya"
@@ -393,4 +394,5 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),
     "list sites": (people.ListSitesRequest(page_size=2), ("sites", (2, ""))),
     "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
+    **FEEDBACK_CALLS,
 }

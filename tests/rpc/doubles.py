@@ -44,6 +44,7 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
+from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
@@ -363,6 +364,7 @@ class Doubles:
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     coverage: CoverageDouble = field(default_factory=CoverageDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
     access_keys: KeysDouble = field(default_factory=KeysDouble)
 
     @property
@@ -382,6 +384,8 @@ class Doubles:
             customers=self.customers,
             coverage=self.coverage,
             forgetting=self.forgetting,
+            feedback=self.feedback,
+            praise=self.feedback,
             access_keys=self.access_keys,
         )
 
@@ -399,6 +403,7 @@ class Doubles:
             self.customers,
             self.coverage,
             self.forgetting,
+            self.feedback,
             self.access_keys,
         )
         return [call for double in doubles for call in double.calls]

@@ -13,13 +13,15 @@ from matcher.rpc.status import status_of
 from matcher.rpc.validation.violations import MOST_NOTED, page_token
 from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as customers
-from matcher.v1 import feedback_pb2, keys_pb2
+from matcher.v1 import feedback_pb2 as feedback
+from matcher.v1 import keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.bad_customers import CUSTOMER_CASES
 from tests.rpc.bad_keys import KEY_CASES
 from tests.rpc.bad_roster import BILLING, MAYA, ROSTER_CASES, SITE, policy
 from tests.rpc.conftest import Service, failure, failure_of
+from tests.rpc.feedback_cases import FEEDBACK_CASES
 
 OFFER = "sites/default/reservations/01JR"
 
@@ -307,18 +309,13 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     **ROSTER_CASES,
     **CUSTOMER_CASES,
+    **FEEDBACK_CASES,
     **KEY_CASES,
 }
 
 METHODS = {
     method.input_type.full_name: (f"/{kind.full_name}/{method.name}", method.output_type)
-    for file in (
-        routing.DESCRIPTOR,
-        people.DESCRIPTOR,
-        customers.DESCRIPTOR,
-        keys_pb2.DESCRIPTOR,
-        feedback_pb2.DESCRIPTOR,
-    )
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR, customers.DESCRIPTOR, feedback.DESCRIPTOR, keys_pb2.DESCRIPTOR)
     for kind in file.services_by_name.values()
     for method in kind.methods
 }

@@ -32,7 +32,8 @@ from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import roster as check_roster
 from matcher.rpc.validation.violations import Violations, page_token
 from matcher.v1 import customers_pb2 as customers
-from matcher.v1 import feedback_pb2, keys_pb2
+from matcher.v1 import feedback_pb2 as feedback
+from matcher.v1 import keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.calls import BILLING_NAME, CALLS, MAYA_NAME, OFFER_NAME
@@ -155,13 +156,7 @@ async def test_unmatched_is_an_answer_with_its_reasons(service: Service) -> None
 
 METHODS = {
     method.input_type.full_name: f"/{kind.full_name}/{method.name}"
-    for file in (
-        routing.DESCRIPTOR,
-        people.DESCRIPTOR,
-        customers.DESCRIPTOR,
-        keys_pb2.DESCRIPTOR,
-        feedback_pb2.DESCRIPTOR,
-    )
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR, customers.DESCRIPTOR, feedback.DESCRIPTOR, keys_pb2.DESCRIPTOR)
     for kind in file.services_by_name.values()
     for method in kind.methods
 }

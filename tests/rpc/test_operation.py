@@ -9,6 +9,7 @@ import json
 import logging
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from matcher.errors import ContactEnded
+from matcher.loadtest.service_metrics import read_text
 from matcher.model import Constraint, LeftOut, Unmatched
 from matcher.model.lifecycle import AgentStatus
 from matcher.rpc.health import SERVICES, Health
@@ -45,8 +47,8 @@ async def test_every_service_has_its_health(service: Service) -> None:
         requests = [health_pb2.HealthCheckRequest(service=name) for name in SERVICES]
         return {(await checks.Check(request)).status for request in requests}
 
-    names = ("RoutingService", "RosterService", "CustomerService", "FeedbackService", "KeyService")
-    assert ("", *(f"matcher.v1.{name}" for name in names)) == SERVICES
+    served = ["RoutingService", "RosterService", "CustomerService", "FeedbackService", "KeyService"]
+    assert list(SERVICES) == ["", *(f"matcher.v1.{service}" for service in served)]
     assert await statuses() == {NOT_SERVING}
     await service.health.set(True, "")
     assert await statuses() == {SERVING}
@@ -163,6 +165,20 @@ async def test_metrics_are_served_over_http(service: Service) -> None:
     port = service.telemetry.serve("127.0.0.1", 0)
     page = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
     assert 'matcher_route_total{basis="AFFINITY",outcome="held",site="default"} 1.0' in page
+    service.telemetry.close()
+
+
+async def test_the_metrics_can_ask_for_a_token(service: Service) -> None:
+    """A reader without it gets 401 and no number; with it the page."""
+    port = service.telemetry.serve("127.0.0.1", 0, "s3cret")
+
+    def read(token: str) -> str:
+        return read_text(f"127.0.0.1:{port}", token)
+
+    for wrong in ("", "s3cre", "s3cret\u00e9"):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            await asyncio.to_thread(read, wrong)
+    assert "matcher_serving" in await asyncio.to_thread(read, "s3cret")
     service.telemetry.close()
 
 

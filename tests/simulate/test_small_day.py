@@ -17,5 +17,6 @@ async def test_a_day_with_crashes_loses_no_contact_and_serves_none_twice() -> No
     figures = verdict.figures
     assert (figures["replicas_killed"], figures["stores_restarted"]) == (1, 1)
     answers = ("declined", "expired", "no_first_response", "agent_removed", "assigned", "transfers")
+    assert figures["queued_control"], "no control contact waited"
     for figure in (*answers, "queued", "gave_up", "replayed_answers", "affinities_read"):
         assert figures[figure], f"the day had none of: {figure}"

@@ -35,6 +35,7 @@ from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import KnownModel, ModelStore
+from matcher.store.outbox import OutboxStore
 from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
@@ -127,7 +128,9 @@ class ServiceInstance:
             agents=AgentService(roster_store, routing, presence, sites, clock, AuditStore(connection, EVENTS_KEPT)),
             pools=PoolService(roster_store, sites, TOLERANCE),
             site_service=SiteService(site_store, roster_store, sites, SiteRemoval(site_store)),
-            router=Router(routing, contacts, customers, roster_store, sites, clock, ranker, reserver),
+            router=Router(
+                routing, contacts, customers, roster_store, sites, clock, ranker, reserver, OutboxStore(connection, 0)
+            ),
             assigner=Assigner(routing, contacts, roster_store, sites, clock, ranker, reserver, Sealer(KEYS)),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),

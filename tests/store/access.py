@@ -43,6 +43,7 @@ SCRIPTED: Final = (
     "xadd",
     "xdel",
     "xrange",
+    "xtrim",
     "pttl",
     "rename",
     "xrevrange",
@@ -77,13 +78,18 @@ CALLED: Final = (
     "hdel",
     "hget",
     "hgetall",
+    "hlen",
     "hmget",
     "hset",
     "hsetnx",
     "pexpire",
     "pexpiretime",
+    "sadd",
+    "smembers",
+    "srem",
     "strlen",
     "xadd",
+    "xlen",
     "xrange",
     "xread",
     "xrevrange",
@@ -95,7 +101,7 @@ CALLED: Final = (
 )
 """The commands that the service calls."""
 
-INSPECTING: Final = ("dump", "pttl", "smembers", "type")
+INSPECTING: Final = ("dump", "pttl", "type")
 """The commands that only tests call, to inspect what is stored."""
 
 

@@ -17,6 +17,7 @@ from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.models import ModelStore
+from matcher.store.outbox import OutboxStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
@@ -40,8 +41,14 @@ from tests.store.access import store_now_ms
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
 EVENTS_KEPT: Final = 100_000
+OUTBOX_KEPT: Final = 10_000
 LIFETIMES: Final = Lifetimes(
-    request_window_ms=3_600_000, own_request_ms=60_000, decision_ms=3_600_000, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT
+    request_window_ms=3_600_000,
+    own_request_ms=60_000,
+    decision_ms=3_600_000,
+    keep_ms=KEEP_MS,
+    events_kept=EVENTS_KEPT,
+    outbox_kept=OUTBOX_KEPT,
 )
 CHAT: Final = {"chat": ChannelCapacity(1)}
 
@@ -82,9 +89,10 @@ class Stage:
         self.sites = SiteStore(self.connection, EVENTS_KEPT)
         self.models = ModelStore(self.connection)
         self.routing = ReservationStore(self.connection, LIFETIMES)
-        self.contacts = ContactStore(self.connection, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT)
+        self.contacts = ContactStore(self.connection, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT, outbox_kept=OUTBOX_KEPT)
         self.presence = PresenceStore(self.connection, EVENTS_KEPT)
         self.customers = CustomerStore(self.connection, ServiceKeys.of_secret(b"secret"))
+        self.outbox = OutboxStore(self.connection, OUTBOX_KEPT)
 
     async def set_up(self) -> None:
         """Add the default pool."""
@@ -133,6 +141,7 @@ class Stage:
             "basis": Basis.AFFINITY,
             "tolerance": 0.0,
             "record": b"{}",
+            "facts": "",
             "candidates": [one if isinstance(one, tuple) else (one, 0.5) for one in candidates],
             "compared": "",
         }
@@ -281,7 +290,7 @@ class Stage:
         """Run a transition and return its answer as the verb gives it."""
         keys = self.keys
         transition = Transition(
-            step=ContactStep.of(keys, reservation.contact, KEEP_MS, EVENTS_KEPT),
+            step=ContactStep.of(keys, reservation.contact, KEEP_MS, EVENTS_KEPT, OUTBOX_KEPT),
             reservation=keys.reservation(reservation.id),
             agent=keys.agent(reservation.agent),
             holds=keys.holds(reservation.agent),

@@ -31,7 +31,9 @@ from matcher.rpc.interceptors.sign_in import HEALTH, SignIn
 from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.permissions import Permissions
-from matcher.telemetry import fault_fields
+from matcher.rpc.quotas import PrincipalQuotas
+from matcher.telemetry import current_call, fault_fields
+from matcher.telemetry.calls import REQUEST_HEADER
 
 T = TypeVar("T")
 
@@ -56,18 +58,21 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         streams: OpenStreams | None = None,
         sign_in: SignIn | None = None,
         permissions: Permissions | None = None,
+        quotas: PrincipalQuotas | None = None,
         worker: str = "",
     ) -> None:
         """gate: admits the calls that begin new work, None: all at once. reads: the places of bodies being received.
 
         streams: the places of the open streams of the process. sign_in: recognises who calls; None: nobody is asked.
-        permissions: refuse what the caller may not do; None: everybody may do everything.
+        permissions: refuse what the caller may not do; None: everybody may do everything. quotas: how much
+        each caller may do, None: as much as there is.
         worker: the name of this worker process, for the calls that are refused before they reach a handler.
         """
         self._stopping = stopping
         self._gate = gate
         self._sign_in = sign_in
         self._permissions = permissions
+        self._quotas = quotas or PrincipalQuotas()
         self._worker = worker_metadata(worker)
         self._reads = reads or BodyReads()
         self._health_reads = BodyReads()
@@ -133,6 +138,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 await sign_in.enter(method, context)
             if permissions is not None:
                 permissions.check_method(method)
+                self._quotas.take_call(method)
             body = await self._body(method, context)
             if is_list:
                 async with self._streams.lists:
@@ -162,7 +168,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 identity = None if sign_in is None else await sign_in.enter(method, context)
                 if permissions is not None:
                     permissions.check_method(method)
-                with streams.of_process():
+                    self._quotas.take_call(method)
+                with streams.of_process(), self._quotas.stream():
                     if sign_in is None:
                         await work(requests, context)
                     else:
@@ -201,7 +208,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         gRPC keeps the exception of an abort in a cycle with the state of its call, until the garbage collector comes,
         and with it the error in whose handling it was raised: so 48 refused bodies of 15.9 MB stayed for minutes.
         """
-        trailers = (*status.trailers_of(refusal), *(context.trailing_metadata() or self._worker))
+        ids = current_call()
+        named = () if ids is None else ((REQUEST_HEADER, ids.request),)
+        trailers = (*status.trailers_of(refusal), *named, *(context.trailing_metadata() or self._worker))
         await context.abort(status.code_of(refusal), refusal.message, trailers)
 
     def _log_outage(self, method: str, error: MatcherError) -> None:

@@ -12,7 +12,8 @@ import grpc
 from google.protobuf import descriptor_pool
 
 from matcher.rpc.grpc_types import Context, Handler
-from matcher.telemetry import Telemetry
+from matcher.telemetry import Telemetry, begin_call, current_call
+from matcher.telemetry.tracing import ServerCall, current_tracer
 
 _UNKNOWN: Final = ("unary", "unknown", "unknown")
 """The labels of a method that is not served: a name that a caller made up must not become a label."""
@@ -32,23 +33,31 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler:
         """Return the method's handler, whose calls are counted."""
         method = handler_call_details.method
+        begin_call(handler_call_details.invocation_metadata or ())  # gRPC goes on in this task with the handler
         counted = self._handlers.get(method)
         if counted is None:
             handler = await continuation(handler_call_details)
             assert handler is not None  # the error interceptor answers unknown methods
             labels = _labels(method)
-            counted = self._count(handler, labels)
+            counted = self._count(handler, labels, method)
             if labels != _UNKNOWN:
                 self._handlers[method] = counted
         return counted
 
-    def _count(self, handler: Handler, labels: tuple[str, str, str]) -> Handler:
+    def _count(self, handler: Handler, labels: tuple[str, str, str], method: str) -> Handler:
         work: Any = handler.stream_unary or handler.stream_stream
         started = self._telemetry.calls_started.labels(*labels)
         seconds = self._telemetry.call_seconds.labels(*labels)
         handled = cache(partial(self._telemetry.calls_handled.labels, *labels))
 
         async def call(requests: AsyncIterator[bytes], context: Context) -> Any:
+            tracer, ids = current_tracer(), current_call()
+            if tracer is None or ids is None:
+                return await counted(requests, context, ServerCall())
+            with tracer.call(method.removeprefix("/"), ids) as traced:
+                return await counted(requests, context, traced)
+
+        async def counted(requests: AsyncIterator[bytes], context: Context, traced: ServerCall) -> Any:
             started.inc()
             since = time.perf_counter()
             code = grpc.StatusCode.UNKNOWN
@@ -63,6 +72,7 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
                 code = context.code()
                 raise
             finally:
+                traced.code = code.name
                 handled(code.name).inc()
                 seconds.observe(time.perf_counter() - since)
             return answer

@@ -25,7 +25,7 @@ CHECK_SECONDS: Final = 1.0
 LOGGED_SECONDS: Final = 1.0
 """A refusal is logged at most once in this time for each reason: a caller who retries must not fill the log."""
 _SCHEME: Final = "bearer "
-_NAMES: Final = "x509_subject_alternative_name"
+_CERTIFICATE: Final = "x509_pem_cert"
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class SignIn:
     def __init__(
         self, authentication: Authentication, *, certificates: bool = False, open_reflection: bool = False
     ) -> None:
-        """certificates: the names of a caller's certificate count. open_reflection: reflection is open to everybody."""
+        """certificates: those of callers' connections count. open_reflection: reflection is open to everybody."""
         self._authentication = authentication
         self._certificates = certificates
         self._open = (HEALTH, REFLECTION) if open_reflection else (HEALTH,)
@@ -109,8 +109,8 @@ class SignIn:
                 return Credentials(text[len(_SCHEME) :].strip())
         if not self._certificates:
             return Credentials()
-        names = context.auth_context().get(_NAMES, ())
-        return Credentials(names=[name.decode("utf-8", errors="replace") for name in names])
+        presented = context.auth_context().get(_CERTIFICATE, ())
+        return Credentials(certificate=next(iter(presented), b""))
 
     def _log_refusal(self, method: str, refusal: MatcherError, context: Context) -> None:
         now = time.monotonic()

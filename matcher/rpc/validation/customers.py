@@ -21,8 +21,6 @@ MOST_SOURCE: Final = 128
 MOST_BASIS: Final = 256
 MOST_REQUEST_ID: Final = 128
 LONGEST_CONSENT_MS: Final = 10 * YEAR
-LATEST_SECONDS: Final = 253_402_300_799
-"""The last second of the year 9999, which is the last that a Timestamp may have."""
 
 
 def put(request: pb.PutCustomerRequest) -> tuple[str, CustomerWrite]:
@@ -125,10 +123,7 @@ def _time(wrong: Violations, field: str, given_time: Timestamp, *, given: bool) 
     if not given:
         wrong.note(field, MISSING)
         return 0
-    if not (0 < given_time.seconds <= LATEST_SECONDS and 0 <= given_time.nanos < 1_000_000_000):
-        wrong.note(field, "is no time after 1970 and before the year 10000")
-        return 0
-    return given_time.seconds * 1_000 + given_time.nanos // 1_000_000
+    return wrong.time(field, given_time)
 
 
 def _bytes_of(request: pb.PutCustomerRequest) -> bytes:

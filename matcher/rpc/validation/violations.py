@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.model import languages
@@ -24,6 +25,9 @@ HOUR: Final = 3_600 * SECOND
 DAY: Final = 24 * HOUR
 WEEK: Final = 7 * DAY
 YEAR: Final = 365 * DAY
+
+LATEST_SECONDS: Final = 253_402_300_799
+"""The last second of the year 9999, which is the last that a Timestamp may have."""
 
 DEFAULT_PAGE: Final = 50
 MOST_PAGE: Final = 1_000
@@ -46,6 +50,7 @@ _KEYS: Final[Mapping[str, Callable[[str], object]]] = {
     "contacts": _KEY_OF_ENTRY,
     "reservations": _KEY_OF_ENTRY,
     "customers": _KEY_OF_ENTRY,
+    "praise": re.compile(r"[0-9]{1,18}").fullmatch,
 }
 """By listing: whether a text can be the key that a page of it begins after. A token is no secret, so anybody can make
 one, and what it holds is checked like any other field."""
@@ -161,6 +166,13 @@ class Violations:
         if not (ordered and least * 1_000_000 <= total <= most * 1_000_000):
             self.note(field, f"must be {_span(least)} to {_span(most)}")
         return total // 1_000_000
+
+    def time(self, field: str, value: Timestamp) -> int:
+        """Return a time in milliseconds; 0 where it is wrong."""
+        if not (0 < value.seconds <= LATEST_SECONDS and 0 <= value.nanos < 1_000_000_000):
+            self.note(field, "is no time after 1970 and before the year 10000")
+            return 0
+        return value.seconds * 1_000 + value.nanos // 1_000_000
 
     def etag(self, field: str, value: str) -> str:
         """Return an etag; the services compare it as it is."""

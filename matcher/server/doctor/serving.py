@@ -47,7 +47,7 @@ async def metrics_text(settings: Settings) -> str:
     if not settings.metrics_listen:
         return ""
     try:
-        return await asyncio.to_thread(read_text, settings.metrics_listen)
+        return await asyncio.to_thread(read_text, settings.metrics_listen, settings.metrics_token.get_secret_value())
     except (OSError, ValueError):
         return ""
 

@@ -151,3 +151,34 @@ local function choose_by_hand(attempt)
     over = over, ignored = table.concat(ignored, ','),
   }
 end
+
+-- How many candidates the ledger is told of, with what the store saw of each. The decision's record has all.
+local MOST_SEEN = 8
+
+-- Returns who made an assignment by hand, and why, as facts for the ledger: a fact ends with a semicolon.
+local function facts_by_hand(arg)
+  local actor = string.gsub(arg.by_hand[1].actor, ';', ',')
+  local reason = string.gsub(arg.by_hand[1].reason, ';', ',')
+  return (actor ~= '' and 'actor=' .. actor .. ';' or '') .. (reason ~= '' and 'reason=' .. reason .. ';' or '')
+end
+
+-- Notes for the ledger what is known of the choice. `chosen` nil: the contact waits.
+local function note_facts(attempt, chosen)
+  local arg = attempt.arg
+  if arg.outbox_kept == '0' then return end
+  local facts = 'channel=' .. arg.channel .. ';'
+  if not attempt.record.sequence and arg.customer_digest ~= '' then
+    facts = facts .. 'customer=' .. arg.customer_digest .. ';'
+  end
+  if not attempt.record.sequence and attempt.record.arm then facts = facts .. 'draw=' .. attempt.record.arm .. ';' end
+  if chosen then
+    if arg.compared ~= '' then facts = facts .. 'compared=' .. arg.compared .. ';' end
+    facts = facts .. 'basis=' .. arg.basis .. ';'
+    if chosen.affinity then facts = facts .. string.format('affinity=%.4f;', chosen.affinity) end
+    if chosen.utilisation then facts = facts .. string.format('utilization=%.4f;', chosen.utilisation) end
+    facts = facts .. 'seen=' .. table.concat(attempt.seen, ',', 1, math.min(#attempt.seen, MOST_SEEN)) .. ';'
+    if arg.kind == 'assign' then facts = facts .. facts_by_hand(arg) end
+    facts = facts .. arg.facts
+  end
+  attempt.contact.facts = facts
+end

@@ -8,6 +8,18 @@ local function take_report(reservation, good)
   redis.call('HSET', reservation.key.reservation, 'report', good .. '|' .. digits(reservation.now))
 end
 
+-- Records what the agent reports as outcomes of the contact, where the service keeps a ledger. A contact that began after
+-- the reservation is another life of the id.
+local function note_reported(reservation)
+  local key, arg, born = reservation.key, reservation.arg, reservation.contact.record.created
+  if arg.outbox_kept == '0' or #arg.reported == 0 or not born then return end
+  if tonumber(born) > tonumber(redis.call('HGET', key.reservation, 'created') or 0) then return end
+  for i = 1, #arg.reported do
+    note_outcome(key.outcomes, key.outbox, arg.outbox_kept, arg.keep_ms, arg.contact_id, born,
+      born .. '|' .. arg.reported[i].field, arg.reported[i].said, '', arg.reported[i].facts, digits(reservation.now))
+  end
+end
+
 local function complete(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
@@ -27,5 +39,6 @@ local function complete(key, arg)
     release(reservation, 'COMPLETED', reservation.now)
   end
   take_report(reservation, arg.good)
+  note_reported(reservation)
   return answer(reservation)
 end

@@ -48,6 +48,15 @@ local function enqueue(contact, pool, score, waits_until)
   contact.record.score, contact.record.queued_in = digits(score), pool
 end
 
+-- Adds a step to the outbox, from where the ledger takes it; where the service keeps no ledger, nothing. A full outbox
+-- loses its oldest entries: the ledger sees that from the numbers. `contact.facts`: what the caller knows of the offer.
+local function note_in_outbox(contact, state, cause, pool, reservation, agent)
+  local most, record = contact.arg.outbox_kept, contact.record
+  if most == '0' then return end
+  append(contact.key.outbox, most, cause, contact.id, record.created or '', digits(contact.now), record.sequence, state,
+    pool, reservation, agent, contact.facts or '')
+end
+
 -- Writes a step of the contact's life: the state, its cause, and one entry of the history. Fields and values that
 -- follow `agent` are written too. `pools` says from which step on the steps are of a pool: '1=sales;7=night;'. Appends the
 -- event, and returns its id.
@@ -63,6 +72,7 @@ local function step(contact, state, cause, reservation, agent, ...)
   record.state, record.sequence, record.history, record.pools = state, sequence, history, pools
   redis.call('HSET', key.contact, 'state', state, 'cause', cause, 'sequence', sequence, 'history', history,
     'pools', pools, ...)
+  note_in_outbox(contact, state, cause, pool, reservation, agent)
   return append(key.load, contact.arg.events_kept, 'step', contact.id, pool, sequence, state, cause, reservation, agent,
     record.score or '', now)
 end

@@ -1,5 +1,5 @@
 -- Removes traces of persons: whole records, fields of records, and events of both streams. What a compaction of the streams
--- has copied is removed with them. Where events go, another one is written behind them first: the number of a stream's last
+-- has copied is removed with them. Of the outbox their numbers are noted, so that the ledger does not count them as lost. Where events go, another one is written behind them first: the number of a stream's last
 -- event never gets smaller.
 -- Takes and answers: verbs.ForgetTraces.
 local function forget_traces(key, arg)
@@ -11,6 +11,13 @@ local function forget_traces(key, arg)
   for i = 1, #arg.load_events do redis.call('XDEL', key.load, arg.load_events[i].load_event) end
   if #arg.roster_events > 0 then append(key.roster, arg.events_kept, 'pool', 'default', '0', now) end
   for i = 1, #arg.roster_events do redis.call('XDEL', key.roster, arg.roster_events[i].roster_event) end
+  for i = 1, #arg.outbox_entries do
+    local number, without = arg.outbox_entries[i].number, arg.outbox_entries[i].without
+    if redis.call('XDEL', key.outbox, '0-' .. number) == 1 and without ~= '' then
+      redis.call('XADD', key.outbox, '0-*', 'e', without)
+    end
+    redis.call('HSET', key.forgets, 'entry|' .. number, now)
+  end
   redis.call('DEL', key.load_copy, key.roster_copy)
   return {'ok'}
 end

@@ -191,3 +191,17 @@ local function version_conflict(version, expected)
   if not version then return {'gone'} end
   if version ~= expected then return {'mismatch', version} end
 end
+
+-- Records an outcome of a contact's life: in the outbox, from where the ledger takes it, and for a while beside the
+-- contact. Returns whether it was new: the same value again changes nothing. `said`: the value and the place; `observed`: '':
+-- now.
+local function note_outcome(outcomes, outbox, most, kept_ms, contact, born, field, said, observed, facts, now)
+  local before = redis.call('HGET', outcomes, field)
+  -- 'value|place|observed|recorded': observed at another time the same value is the same.
+  if before and string.match(before, '^[^|]*|[^|]*') == said then return false end
+  if observed == '' then observed = now end
+  redis.call('HSET', outcomes, field, table.concat({said, observed, now}, '|'))
+  redis.call('PEXPIRE', outcomes, kept_ms)
+  append(outbox, most, 'OUTCOME', contact, born, now, '0', '', '', '', '', facts .. 'observed=' .. observed .. ';')
+  return true
+end

@@ -170,6 +170,7 @@ local function let_wait(attempt, created, waits_until, changes)
     record.pool = arg.pool_id
   end
   enqueue(contact, arg.pool_id, score, waits_until)
+  note_facts(attempt, nil)
   local state, cause, reservation, agent = 'QUEUED', 'NOBODY_FREE', '', ''
   if attempt.transfer then
     state, cause, reservation, agent = 'ASSIGNED', 'TRANSFER_ASKED', record.reservation, record.agent
@@ -277,6 +278,7 @@ local function hold(attempt, chosen, waits_until, changes)
   end
   if arg.customer_digest ~= '' then redis.call('HSET', key.decision, 'customer', arg.customer_digest) end
   if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
+  note_facts(attempt, chosen)
   local event
   if attempt.keeps_agent then
     event = write_offer(attempt, chosen, deadline, waits_until, changes)
@@ -312,6 +314,7 @@ local function begin(attempt, created)
   local key, arg = attempt.key, attempt.arg
   local customer = arg.customer ~= '' and arg.customer or attempt.customer or ''
   redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
+  attempt.record.created = digits(created)
   local changes = {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
   if arg.arm ~= '' and not attempt.record.state then
     add(changes, 'arm', arg.arm)

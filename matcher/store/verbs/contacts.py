@@ -19,13 +19,16 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
     waiting: Key
     contacts: Key
     timers: Key
+    outbox: Key
     contact_id: str
     keep_ms: int
     """How long the records of what has ended are kept."""
     events_kept: int
+    outbox_kept: int
+    """About how many entries the outbox keeps for the ledger; 0: the service keeps no ledger, and nothing is added."""
 
     @classmethod
-    def of(cls, keys: Keys, contact: str, keep_ms: int, events_kept: int) -> Self:
+    def of(cls, keys: Keys, contact: str, keep_ms: int, events_kept: int, outbox_kept: int = 0) -> Self:
         """Return the part for a contact of the site whose keys these are."""
         return cls(
             contact=keys.contact(contact),
@@ -35,9 +38,11 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
             waiting=keys.waiting,
             contacts=keys.contacts,
             timers=keys.timers,
+            outbox=keys.outbox,
             contact_id=contact,
             keep_ms=keep_ms,
             events_kept=events_kept,
+            outbox_kept=outbox_kept,
         )
 
 

@@ -94,6 +94,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """How long the contact may wait; "": it may not."""
     sealed: bytes
     """What the customer wrote, sealed."""
+    facts: str
+    """What the ledger learns of the ranking, 'name=value;' one after another; "": the service keeps no ledger."""
     needs: bytes
     """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only, and for
     'assign' with `replaces`."""
@@ -240,10 +242,23 @@ class Renew(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = _TRANSITION
 
 
+class ReportedOutcome(CallPart, frozen=True, kw_only=True):
+    """One outcome that the agent reports."""
+
+    field: str
+    """The source and the kind."""
+    said: str
+    """The value: the same again changes nothing."""
+    facts: str
+    """What the outbox gets of it."""
+
+
 class Complete(VerbCall, frozen=True, kw_only=True):
     """Ends a conversation."""
 
     transition: Transition
+    outcomes: Key
+    """What was recorded of the contact lately."""
     wrap_up_ms: int
     """How long its capacity stays held then."""
     good: Literal["1", "0", ""]
@@ -252,6 +267,7 @@ class Complete(VerbCall, frozen=True, kw_only=True):
     """"1": a second call ends the wrap-up, as it did in an earlier version."""
     write_id: str
     """A call that the network repeats has the same: it does not count as the second."""
+    reported: Sequence[ReportedOutcome] = ()
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}

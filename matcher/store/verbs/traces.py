@@ -35,12 +35,21 @@ class RosterEvent(CallPart, frozen=True, kw_only=True):
     roster_event: str
 
 
+class OutboxNumber(CallPart, frozen=True, kw_only=True):
+    """An entry of the outbox, by its number, and what is added in its place; b"": nothing."""
+
+    number: int
+    without: bytes
+
+
 class ForgetTraces(VerbCall, frozen=True, kw_only=True):
     """Removes records, fields of records, members of lists and events."""
 
     life: Key
     load: Key
     roster: Key
+    outbox: Key
+    forgets: Key
     load_copy: Key
     roster_copy: Key
     events_kept: int
@@ -49,6 +58,7 @@ class ForgetTraces(VerbCall, frozen=True, kw_only=True):
     members: Sequence[ListedMember] = ()
     load_events: Sequence[LoadEvent] = ()
     roster_events: Sequence[RosterEvent] = ()
+    outbox_entries: Sequence[OutboxNumber] = ()
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"ok": ()}

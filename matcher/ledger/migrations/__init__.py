@@ -1,0 +1,1 @@
+"""Migrations of the ledger's tables; `matcher.ledger.database` runs them under a lock."""
