@@ -120,6 +120,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
     )
     | _rows(
         "matcher.v1.FeedbackService",
+        GetImpactReport=("sdo", Reach.NAMED_OR_SITE),
         RecordOutcome=("pd", Reach.SITE),
         RecordOutcomes=("pd", Reach.SITE),
         GetOutcomes=("psdo", Reach.SITE),

@@ -18,6 +18,7 @@ from matcher.cli import (
     decision_commands,
     doctor_commands,
     evaluate_commands,
+    impact_commands,
     key_commands,
     learn_command,
     lexicon_commands,
@@ -86,6 +87,7 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(customer_commands.commands())
+app.add_typer(impact_commands.commands())
 app.add_typer(outcome_commands.commands())
 app.add_typer(praise_commands.commands())
 app.add_typer(decision_commands.commands())

@@ -14,14 +14,19 @@ from matcher.cli.terminal_text import shortened
 from matcher.v1 import routing_pb2
 
 REASONS_SHOWN: Final = 3
+WEAK: Final = " (weak)"
 WITHHELD: Final = "(the customer's consent does not share it)"
 
 
 def words_met(
     reasons: Sequence[routing_pb2.MatchReason], text: str, customer_interests: Sequence[str] = (), width: int = 60
 ) -> str:
-    """Return the words that met interests, those of the customer's profile marked; without them, their places."""
-    return " · ".join(_words(reason, text, customer_interests, width) for reason in reasons[:REASONS_SHOWN])
+    """Return the words that met interests, those of the customer's profile marked; without them, their places.
+
+    Weak matches are left out.
+    """
+    told = [reason for reason in reasons if not reason.weak]
+    return " · ".join(_words(reason, text, customer_interests, width) for reason in told[:REASONS_SHOWN])
 
 
 def candidates(
@@ -48,7 +53,8 @@ def candidates(
             f"{candidate.utilization:.0%}",
         )
         for reason in candidate.reasons[:REASONS_SHOWN]:
-            grid.add(*cells, _words(reason, text, customer_interests, 48), shortened(reason.interest or WITHHELD, 64))
+            interest = shortened(reason.interest or WITHHELD, 64) + (WEAK if reason.weak else "")
+            grid.add(*cells, _words(reason, text, customer_interests, 48), interest)
             cells = ("",) * 6
         if not candidate.reasons:
             grid.add(*cells, "", "")

@@ -99,7 +99,8 @@ async def _outcome(
         return Outcome(text, "", "", "", reason, "unmatched", note)
     candidate = answer.candidate
     basis = routing_pb2.Basis.Name(answer.reservation.basis)
-    met = candidate.reasons[:1] if answer.reservation.basis == routing_pb2.AFFINITY else []
+    by_affinity = answer.reservation.basis == routing_pb2.AFFINITY
+    met = [reason for reason in candidate.reasons[:1] if by_affinity and not reason.weak]
     return Outcome(
         text,
         visible(candidate.display_name),

@@ -52,7 +52,7 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
 
 def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, is_right: bool) -> tuple[str, ...]:
     candidate = answer.candidate
-    met = candidate.reasons[:1]
+    met = [reason for reason in candidate.reasons[:1] if not reason.weak]
     held = answer.WhichOneof("outcome") == "reservation"
     return (
         message.text,

@@ -13,6 +13,7 @@ from matcher.client.credentials import FixedToken, TokenCommand, TokenFile, cert
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
 from matcher.client.feedback_calls import FeedbackCalls
+from matcher.client.impact_calls import ImpactCalls
 from matcher.client.joint_calls import JointCalls
 from matcher.client.key_calls import KeyCalls
 from matcher.client.roster_calls import RosterCalls
@@ -38,6 +39,7 @@ class MatcherClient(
     RosterCalls,
     CustomerCalls,
     FeedbackCalls,
+    ImpactCalls,
     CoverageCalls,
     KeyCalls,
     Connection,

@@ -39,7 +39,7 @@ from matcher.errors.credentials import (
     CredentialsWrong,
     Unauthenticated,
 )
-from matcher.errors.permissions import PermissionDenied, QuotaExceeded
+from matcher.errors.permissions import PermissionDenied, QuotaExceeded, SiteQuotaExceeded
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -147,6 +147,7 @@ __all__ = [
     "SiteExists",
     "SiteInUse",
     "SiteNotFound",
+    "SiteQuotaExceeded",
     "StoreFull",
     "StoreUnavailable",
     "StoreUnfit",

@@ -32,3 +32,13 @@ class QuotaExceeded(MatcherError):
     def __init__(self, quota: str, limit: str) -> None:
         """Take the quota's name in the documentation, and its limit."""
         super().__init__(f"the quota {quota} of {limit} is used up", quota=quota, limit=limit)
+
+
+class SiteQuotaExceeded(MatcherError):
+    """The site has as many of something as it may; nothing was written."""
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(self, site: str, quota: str, limit: str) -> None:
+        """Take the site's name, the quota's name in the documentation, and its limit."""
+        super().__init__(f"the quota {quota} of {site} is used up: {limit}", site=site, quota=quota, limit=limit)

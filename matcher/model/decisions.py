@@ -188,6 +188,8 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """The id of the customer's interest, where the source is the profile."""
     shareable: bool = False
     """Whether an agent's desk may be told of the customer's interest."""
+    weak: bool = False
+    """Whether the match counts, but is too weak to convince a person who reads the words beside the interest."""
 
 
 class Candidate(msgspec.Struct, frozen=True):

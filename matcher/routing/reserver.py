@@ -17,6 +17,7 @@ from matcher.errors import (
     FieldViolation,
     MatcherError,
     RequestIdReused,
+    SiteQuotaExceeded,
 )
 from matcher.model import (
     Basis,
@@ -32,7 +33,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
-from matcher.model.resource_names import contact_name, new_id, reservation_name
+from matcher.model.resource_names import contact_name, new_id, reservation_name, site_name
 from matcher.ranking.comparison import draw_arm
 from matcher.replica.queue_places import new_place, replayed_place
 from matcher.replica.site_replica import SiteReplica
@@ -349,6 +350,8 @@ def _kept_ms(pool: Pool, most_ms: int) -> int:
 def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:  # noqa: PLR0911 - one line for each reason
     contact = contact_name(reserve.site, reserve.contact)
     match refused.why:
+        case "quota":
+            return SiteQuotaExceeded(site_name(reserve.site), "waiting_contacts", refused.detail)
         case "foreign":
             return ContactNotFound(contact)
         case "reused":

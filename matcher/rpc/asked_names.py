@@ -29,6 +29,7 @@ TEXTS: Final = frozenset(
         "id",
         "interest",
         "interests",
+        "kind",
         "key",
         "language",
         "languages",

@@ -77,6 +77,7 @@ _BY_SERVICE: Final = {
         "ForgetCustomer": SMALL_BYTES,
     },
     feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"]: {
+        "GetImpactReport": SMALL_BYTES,
         "RecordOutcome": SMALL_BYTES,
         "RecordOutcomes": BATCH_BYTES,
         "GetOutcomes": SMALL_BYTES,

@@ -34,6 +34,7 @@ def candidate(site: str, considered: Candidate) -> routing_pb2.Candidate:
                 lexical=reason.lexical,
                 source=REASON_SOURCE[reason.source],
                 customer_interest=reason.customer_interest,
+                weak=reason.weak,
             )
             for reason in considered.reasons
         ],

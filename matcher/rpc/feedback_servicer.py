@@ -12,6 +12,7 @@ from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model.outcomes import ContactOutcomes, Outcome, OutcomeRecorded, OutcomeWrite, standing
 from matcher.model.praise import Praise
 from matcher.rpc.convert_coverage import coverage, coverage_request
+from matcher.rpc.convert_impact import impact_report
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.page_bytes import fitting
@@ -20,9 +21,11 @@ from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.status import status_of
 from matcher.rpc.times import timestamp
 from matcher.rpc.validation import feedback as check
+from matcher.rpc.validation import impact as check_impact
 from matcher.rpc.validation.violations import page_token
 from matcher.v1 import coverage_pb2, feedback_pb2_grpc
 from matcher.v1 import feedback_pb2 as pb
+from matcher.v1.impact_pb2 import GetImpactReportRequest, ImpactReport
 
 _PRAISE: Final = "praise"
 _STREAM: Final = "praise stream"
@@ -30,11 +33,12 @@ _STREAM: Final = "praise stream"
 
 
 class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
-    """Serves outcomes, praise, and what customers bring up."""
+    """Serves outcomes, praise, what the comparison shows, and what customers bring up."""
 
     def __init__(self, services: Services, streams: OpenStreams) -> None:
         self._feedback = services.feedback
         self._praise = services.praise
+        self._impact = services.impact
         self._streams = streams
         self._coverage = services.coverage
 
@@ -82,6 +86,11 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
                     yield pb.WatchPraiseResponse(
                         praise=_words(site, words) if words else None, resume_token=_resume(number)
                     )
+
+    async def GetImpactReport(self, request: GetImpactReportRequest, _context: Context) -> ImpactReport:
+        """Report what the comparison shows."""
+        site, asked = check_impact.report(request)
+        return impact_report(site, await self._impact.report(site, asked), with_days=request.with_days)
 
 
 def _checked(site: str, request: pb.RecordOutcomeRequest) -> OutcomeWrite | FieldsInvalid:

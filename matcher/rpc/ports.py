@@ -32,6 +32,7 @@ from matcher.model import (
 )
 from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
+from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
 from matcher.model.praise import Praise, PraisePage, Readers
@@ -241,6 +242,13 @@ class CustomerService(Protocol):
         """Join the handles of one customer; read the customer."""
 
 
+class ImpactService(Protocol):
+    """What the comparison shows. The method may raise a MatcherError."""
+
+    async def report(self, site: str, request: ImpactRequest) -> ImpactReport:
+        """Report the differences between the arms, by pool and outcome."""
+
+
 class FeedbackService(Protocol):
     """What became of contacts afterwards. Every method may raise a MatcherError."""
 
@@ -333,6 +341,7 @@ class Services:
     customers: CustomerService
     coverage: CoverageService
     forgetting: Forgetting
+    impact: ImpactService
     feedback: FeedbackService
     praise: PraiseService
     access_keys: AccessKeyService | None = None

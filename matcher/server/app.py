@@ -61,6 +61,7 @@ from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
 from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
+from matcher.services.impact import ImpactService
 from matcher.services.ledger import Ledger
 from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
@@ -318,6 +319,7 @@ def _services(
         sites=SiteService(stores.sites, stores.roster, sites, removal),
         feedback=FeedbackService(stores.outcomes, stores.praise, ledger, sites, client),
         praise=PraiseService(stores.praise, sites),
+        impact=ImpactService(ledger, sites, client),
         access_keys=callers.access_keys,
     )
 

@@ -16,6 +16,7 @@ import structlog
 
 from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
+from matcher.model.quotas import SiteQuotas
 from matcher.server.keys import KeyWatch, open_keys
 from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
@@ -76,7 +77,11 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
         await stack.enter_async_context(background(tasks, "store upgrade", upgrade.run))
         key_watch = await open_keys(settings, client)
         stores = Stores.on(
-            client, _lifetimes(settings), key_watch.keys, lambda kind: telemetry.records_unreadable.labels(kind).inc()
+            client,
+            _lifetimes(settings),
+            key_watch.keys,
+            lambda kind: telemetry.records_unreadable.labels(kind).inc(),
+            SiteQuotas(settings.site_agents, settings.site_pools),
         )
         yield OpenStore(client, stores, key_watch, revive)
 
@@ -108,4 +113,5 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         events_kept=settings.events_kept,
         praise_ms=settings.praise_days * DAY_MS,
         outbox_kept=settings.ledger_backlog if settings.ledger_place else 0,
+        most_waiting=settings.site_waiting,
     )

@@ -64,6 +64,7 @@ def reserve_call(
         handed_on=None if old is None else handed_on(old, request.handed_on_wrap_up_ms),
         by_hand=None if by_hand is None else by_hand.part(accepted=request.accepted, schema=schema),
         scope=request.scope,
+        most_waiting=lifetimes.most_waiting,
         candidates=[
             verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
             for agent, affinity in shortlist.candidates

@@ -31,6 +31,8 @@ class Lifetimes:
     praise_ms: int = 90 * 86_400_000
     outbox_kept: int = 0
     """About how many entries of a site's outbox are kept for the ledger; 0: there is no ledger."""
+    most_waiting: int = 0
+    """The quota of the contacts that wait in a site; 0: none."""
 
 
 class ReserveKind(StrEnum):
@@ -185,6 +187,8 @@ class Full:
 class Refusal(StrEnum):
     """Why nothing is held, and what the detail says."""
 
+    QUOTA = "quota"
+    """As many contacts wait in the site as may; the detail is their number."""
     FOREIGN = "foreign"
     """The caller does not reach the contact."""
     REUSED = "reused"

@@ -18,10 +18,12 @@ from matcher.errors import (
     PoolHasWaiting,
     PoolInUse,
     PoolNotFound,
+    SiteQuotaExceeded,
 )
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.resource_names import agent_name, new_uid, pool_name
+from matcher.model.quotas import NO_QUOTAS, SiteQuotas
+from matcher.model.resource_names import agent_name, new_uid, pool_name, site_name
 from matcher.model.scope import EVERYTHING, Scope
 from matcher.store import verbs
 from matcher.store.codecs import (
@@ -51,11 +53,18 @@ TextsOf: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 class RosterStore:
     """Read and write agents and pools."""
 
-    def __init__(self, connection: StoreClient, events_kept: int, unreadable: Unreadable | None = None) -> None:
-        """unreadable: reports records that are left out where many are read."""
+    def __init__(
+        self,
+        connection: StoreClient,
+        events_kept: int,
+        unreadable: Unreadable | None = None,
+        quotas: SiteQuotas = NO_QUOTAS,
+    ) -> None:
+        """unreadable: reports records that are left out where many are read. quotas: of every site."""
         self._connection = connection
         self._unreadable = unreadable or Unreadable()
         self._events_kept = events_kept
+        self._quotas = quotas
 
     async def agent(self, site: str, agent: str, now_ms: int) -> Agent | None:
         """Read an agent with the agent's holds."""
@@ -147,7 +156,7 @@ class RosterStore:
         """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
 
         imported: an agent whose heartbeats have stopped keeps the status, and the guard. texts_of: as in `vectors`.
-        Raises AgentExists, AgentNotFound, EtagMismatch or PoolNotFound; nothing is written then.
+        Raises AgentExists, AgentNotFound, EtagMismatch, PoolNotFound or SiteQuotaExceeded; nothing is written then.
         """
         keys = Keys(site)
         left = [pool for pool in pools_before if pool not in profile.pools]
@@ -173,6 +182,7 @@ class RosterStore:
                 events_kept=self._events_kept,
                 left=[verbs.PoolLeft(members=keys.members(pool)) for pool in left],
                 joined=[verbs.PoolJoined(members=keys.members(pool), id=pool) for pool in profile.pools],
+                most_agents=self._quotas.agents,
             )
         )
         match answer:
@@ -184,6 +194,8 @@ class RosterStore:
                 raise EtagMismatch(agent_name(site, agent), etag(int(version)))
             case [b"pool", pool]:
                 raise PoolNotFound(pool_name(site, pool.decode()))
+            case [b"quota"]:
+                raise SiteQuotaExceeded(site_name(site), "agents", str(self._quotas.agents))
             case _:
                 raise AgentNotFound(agent_name(site, agent))
 
@@ -261,7 +273,7 @@ class RosterStore:
         )
 
     async def put_pool(self, site: str, pool: str, policy: PoolPolicy, expected: int | None) -> Pool:
-        """Write a pool's policy. Raises PoolExists, PoolNotFound or EtagMismatch."""
+        """Write a pool's policy. Raises PoolExists, PoolNotFound, EtagMismatch or SiteQuotaExceeded."""
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutPool(
@@ -275,11 +287,14 @@ class RosterStore:
                 policy=encode_policy(policy),
                 write_id=secrets.token_hex(8),
                 events_kept=self._events_kept,
+                most_pools=self._quotas.pools,
             )
         )
         match answer:
             case [b"ok", fields]:
                 return decode_pool(pool, fields_of(fields))
+            case [b"quota"]:
+                raise SiteQuotaExceeded(site_name(site), "pools", str(self._quotas.pools))
             case [b"exists"]:
                 raise PoolExists(pool_name(site, pool))
             case [b"mismatch", version]:

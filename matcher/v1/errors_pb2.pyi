@@ -196,7 +196,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     QUOTA_EXCEEDED: _ErrorReason.ValueType  # 66
     """RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
-    again. Example: {"quota": "calls_per_second", "limit": "50"}.
+    again. Example: {"quota": "calls_per_second", "limit": "50"}, or {"quota": "agents", "limit": "200", "site": "sites/acme"}.
     """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
@@ -391,7 +391,7 @@ Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
 """
 QUOTA_EXCEEDED: ErrorReason.ValueType  # 66
 """RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
-again. Example: {"quota": "calls_per_second", "limit": "50"}.
+again. Example: {"quota": "calls_per_second", "limit": "50"}, or {"quota": "agents", "limit": "200", "site": "sites/acme"}.
 """
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""

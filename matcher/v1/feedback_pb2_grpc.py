@@ -5,6 +5,7 @@ import warnings
 
 from matcher.v1 import coverage_pb2 as matcher_dot_v1_dot_coverage__pb2
 from matcher.v1 import feedback_pb2 as matcher_dot_v1_dot_feedback__pb2
+from matcher.v1 import impact_pb2 as matcher_dot_v1_dot_impact__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -67,6 +68,11 @@ class FeedbackServiceStub:
                 request_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.FromString,
                 _registered_method=True)
+        self.GetImpactReport = channel.unary_unary(
+                '/matcher.v1.FeedbackService/GetImpactReport',
+                request_serializer=matcher_dot_v1_dot_impact__pb2.GetImpactReportRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_impact__pb2.ImpactReport.FromString,
+                _registered_method=True)
 
 
 class FeedbackServiceServicer:
@@ -120,6 +126,15 @@ class FeedbackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetImpactReport(self, request, context):
+        """Reports what the comparison of the site's pools shows: for each outcome the difference between the arms, with an
+        interval that may be looked at every day. Reads up to 2,000,000 contacts, which takes a minute. Without a ledger it
+        fails with LEDGER_OFF.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedbackServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +167,11 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     servicer.WatchPraise,
                     request_deserializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.SerializeToString,
+            ),
+            'GetImpactReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImpactReport,
+                    request_deserializer=matcher_dot_v1_dot_impact__pb2.GetImpactReportRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_impact__pb2.ImpactReport.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -318,6 +338,33 @@ class FeedbackService:
             '/matcher.v1.FeedbackService/WatchPraise',
             matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
             matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImpactReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/GetImpactReport',
+            matcher_dot_v1_dot_impact__pb2.GetImpactReportRequest.SerializeToString,
+            matcher_dot_v1_dot_impact__pb2.ImpactReport.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from matcher.v1 import coverage_pb2 as _coverage_pb2
 from matcher.v1 import feedback_pb2 as _feedback_pb2
+from matcher.v1 import impact_pb2 as _impact_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -54,6 +55,11 @@ class FeedbackServiceStub:
     """
     WatchPraise: _grpc.UnaryStreamMultiCallable[_feedback_pb2.WatchPraiseRequest, _feedback_pb2.WatchPraiseResponse]
     """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream."""
+    GetImpactReport: _grpc.UnaryUnaryMultiCallable[_impact_pb2.GetImpactReportRequest, _impact_pb2.ImpactReport]
+    """Reports what the comparison of the site's pools shows: for each outcome the difference between the arms, with an
+    interval that may be looked at every day. Reads up to 2,000,000 contacts, which takes a minute. Without a ledger it
+    fails with LEDGER_OFF.
+    """
 
 @_typing.type_check_only
 class FeedbackServiceAsyncStub(FeedbackServiceStub):
@@ -80,6 +86,11 @@ class FeedbackServiceAsyncStub(FeedbackServiceStub):
     """
     WatchPraise: _aio.UnaryStreamMultiCallable[_feedback_pb2.WatchPraiseRequest, _feedback_pb2.WatchPraiseResponse]  # type: ignore[assignment]
     """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream."""
+    GetImpactReport: _aio.UnaryUnaryMultiCallable[_impact_pb2.GetImpactReportRequest, _impact_pb2.ImpactReport]  # type: ignore[assignment]
+    """Reports what the comparison of the site's pools shows: for each outcome the difference between the arms, with an
+    interval that may be looked at every day. Reads up to 2,000,000 contacts, which takes a minute. Without a ledger it
+    fails with LEDGER_OFF.
+    """
 
 class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes what is learned of contacts after they have ended, for the ledger. No decision reads it: who gets whom does not
@@ -139,5 +150,16 @@ class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_feedback_pb2.WatchPraiseResponse], _abc.AsyncIterator[_feedback_pb2.WatchPraiseResponse]]:
         """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream."""
+
+    @_abc_1.abstractmethod
+    def GetImpactReport(
+        self,
+        request: _impact_pb2.GetImpactReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_impact_pb2.ImpactReport, _abc.Awaitable[_impact_pb2.ImpactReport]]:
+        """Reports what the comparison of the site's pools shows: for each outcome the difference between the arms, with an
+        interval that may be looked at every day. Reads up to 2,000,000 contacts, which takes a minute. Without a ledger it
+        fails with LEDGER_OFF.
+        """
 
 def add_FeedbackServiceServicer_to_server(servicer: FeedbackServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1105,6 +1105,7 @@ class MatchReason(_message.Message):
     LEXICAL_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     CUSTOMER_INTEREST_FIELD_NUMBER: _builtins.int
+    WEAK_FIELD_NUMBER: _builtins.int
     start: _builtins.int
     """Where the words start in the message as it was sent, in Unicode code points. 0 where the source is a profile."""
     end: _builtins.int
@@ -1126,6 +1127,10 @@ class MatchReason(_message.Message):
     the id of a remembered interest (CustomerInterest.id).
     GetDecision leaves it, interest_id and interest empty where the interest is not shareable.
     """
+    weak: _builtins.bool
+    """The match counts, but is too weak to be shown to a person as why this agent: of such pairs about one in four
+    convinced a reader, of the others nine in ten.
+    """
     def __init__(
         self,
         *,
@@ -1137,10 +1142,11 @@ class MatchReason(_message.Message):
         lexical: _builtins.float = ...,
         source: Global___ReasonSource.ValueType = ...,
         customer_interest: _builtins.str = ...,
+        weak: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_interest", b"customer_interest", "end", b"end", "interest", b"interest", "interest_id", b"interest_id", "lexical", b"lexical", "similarity", b"similarity", "source", b"source", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_interest", b"customer_interest", "end", b"end", "interest", b"interest", "interest_id", b"interest_id", "lexical", b"lexical", "similarity", b"similarity", "source", b"source", "start", b"start", "weak", b"weak"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matcher.affinity.search_result import top_k
 from matcher.model import Basis, Constraint, LeftOut, interest_id
 from matcher.ranking.floors import Floors, floor_of
-from matcher.ranking.policy import RankingTerms, rank
+from matcher.ranking.policy import CONVINCING, RankingTerms, rank
 from tests.ranking.search_results import TEXT, UNITS, found_of
 
 people = st.lists(
@@ -70,6 +70,18 @@ def test_the_reasons_are_the_three_strongest_with_their_place_in_the_text() -> N
     assert [reason.interest for reason in reasons] == ["interest 1 of 0", "interest 2 of 0", "interest 2 of 0"]
     assert [reason.interest_id for reason in reasons] == [interest_id(reason.interest) for reason in reasons]
     assert [reason.similarity for reason in reasons] == pytest.approx([0.8, 0.6, 0.5])
+
+
+def test_a_reason_too_weak_to_convince_a_person_is_marked() -> None:
+    """Each agent has one pair; the record keeps all, and marks those below the strength at which readers agreed."""
+    result = found_of([([(1, 0, cosine)], 0.0, 0) for cosine in range(30, 90, 4)])
+    candidates = rank(result, UNITS, RankingTerms(0.0, 0.0, most=99)).candidates
+    reason_of = {candidate.agent: candidate.reasons[0] for candidate in candidates}
+    scores = result.scores
+    for at, agent in enumerate(result.agents):
+        strength = scores.strength[scores.first[at]]
+        assert reason_of[agent.id].weak == (strength < CONVINCING)
+    assert {reason.weak for reason in reason_of.values()} == {True, False}
 
 
 def test_below_the_floor_of_equal_loads_the_longest_idle_comes_first_and_reasons_are_kept() -> None:

@@ -45,6 +45,7 @@ from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
+from tests.rpc.impact_double import ImpactDouble
 from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
@@ -364,6 +365,7 @@ class Doubles:
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     coverage: CoverageDouble = field(default_factory=CoverageDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
     access_keys: KeysDouble = field(default_factory=KeysDouble)
 
@@ -384,6 +386,7 @@ class Doubles:
             customers=self.customers,
             coverage=self.coverage,
             forgetting=self.forgetting,
+            impact=self.impact,
             feedback=self.feedback,
             praise=self.feedback,
             access_keys=self.access_keys,
@@ -403,6 +406,7 @@ class Doubles:
             self.customers,
             self.coverage,
             self.forgetting,
+            self.impact,
             self.feedback,
             self.access_keys,
         )

@@ -70,6 +70,11 @@ local function in_scope(scope, pools)
   return false
 end
 
+-- Returns whether a sorted set has as many members as a quota allows; '0': there is no quota.
+local function is_full(set, most)
+  return most ~= '0' and redis.call('ZCARD', set) >= tonumber(most)
+end
+
 -- Returns a reservation as a member of its agent's holds.
 local function hold_member(reservation, channel, cost)
   return reservation .. '|' .. channel .. '|' .. cost

@@ -14,6 +14,7 @@ local function put_agent(key, arg)
     pools[i] = arg.joined[i].id
     if not redis.call('ZSCORE', key.pools, pools[i]) then return {'pool', pools[i]} end
   end
+  if not before.version and is_full(key.agents, arg.most_agents) then return {'quota'} end
   for i = 1, #arg.left do redis.call('SREM', key.left[i].members, arg.agent_id) end
   for i = 1, #arg.joined do redis.call('SADD', key.joined[i].members, arg.agent_id) end
   local status = given ~= '' and given or before.status or 'OFFLINE'

@@ -6,6 +6,7 @@ local function put_pool(key, arg)
   if before.write == arg.write_id then return {'ok', redis.call('HGETALL', key.pool)} end
   local conflict = version_conflict(before.version, arg.expected)
   if conflict then return conflict end
+  if not before.version and is_full(key.pools, arg.most_pools) then return {'quota'} end
   local version = next_version(before.version, micros)
   redis.call('HSET', key.pool, 'policy', arg.policy, 'version', version, 'updated', digits(now), 'write', arg.write_id)
   keep_uid(key.pool, arg.uid)

@@ -376,6 +376,10 @@ local function reserve(key, arg)
     return {'no_pool'}
   end
 
+  if not best and not attempt.record.queued_in and is_full(key.queue, arg.most_waiting) then
+    return {'quota', arg.most_waiting}
+  end
+
   local changes = arg.kind == 'new' and begin(attempt, created) or {}
   -- The contact of an offer that its agent awaits goes on by what it required before, where the offer comes to nothing.
   if arg.kind == 'new' or (arg.kind == 'transfer' and (waits_until or not attempt.keeps_agent)) then

@@ -114,9 +114,12 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     candidates: Sequence[Candidate]
     handed_on: HandedOn | None
     by_hand: ByHand | None
+    most_waiting: int = 0
+    """The quota of the site; 0: none."""
     scope: str = ""
     """The pools that the caller reaches, ';billing;sales;'; "": all."""
 
+    # quota: as many contacts wait in the site as may.
     # foreign: the caller does not reach the contact, or the pool of a new one.
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
@@ -142,6 +145,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
         "foreign": (),
+        "quota": ("limit",),
         "reused": (),
         "live": ("reservation_id",),
         "ended": ("state",),

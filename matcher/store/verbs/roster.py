@@ -61,7 +61,7 @@ class PoolJoined(CallPart, frozen=True, kw_only=True):
 
 
 class PutAgent(VerbCall, frozen=True, kw_only=True):
-    """Writes an agent. pool: the id of a pool that does not exist."""
+    """Writes an agent. pool: the id of a pool that does not exist. quota: the site has as many agents as it may."""
 
     life: Key
     agent: Key
@@ -91,7 +91,10 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     left: Sequence[PoolLeft]
     joined: Sequence[PoolJoined]
 
-    answers: ClassVar[Answers] = {**_WRITE, "pool": ("pool_id",)}
+    most_agents: int = 0
+    """The quota of the site; 0: none."""
+
+    answers: ClassVar[Answers] = {**_WRITE, "pool": ("pool_id",), "quota": ()}
 
 
 class PutStatus(VerbCall, frozen=True, kw_only=True):
@@ -172,7 +175,10 @@ class PutPool(VerbCall, frozen=True, kw_only=True):
     write_id: str
     events_kept: int
 
-    answers: ClassVar[Answers] = _WRITE
+    most_pools: int = 0
+    """The quota of the site; 0: none."""
+
+    answers: ClassVar[Answers] = {**_WRITE, "quota": ()}
 
 
 class DeletePool(VerbCall, frozen=True, kw_only=True):

@@ -1,0 +1,99 @@
+"""Quotas of a site and the scope of a caller in the verbs: exact at once, whoever asks, and repeated without harm."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from matcher.errors import AgentNotFound, SiteQuotaExceeded
+from matcher.model import PoolPolicy
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState
+from matcher.model.quotas import SiteQuotas
+from matcher.model.scope import Scope
+from matcher.store.contacts import LeaveOutcome
+from matcher.store.reservations import Enqueued, Refusal, Refused, Replayed, ReservationStore, Reserved
+from matcher.store.roster import RosterStore
+from tests.store.stage import EVENTS_KEPT, LIFETIMES, Stage
+
+BILLING = Scope(frozenset({"billing"}))
+
+
+async def test_of_many_agents_at_once_exactly_the_quota_comes_in(stage: Stage) -> None:
+    """The others are refused by the quota's name, and nothing of them is written; an agent who is there is changed."""
+    stage.roster = RosterStore(stage.connection, EVENTS_KEPT, quotas=SiteQuotas(agents=3))
+    answers = await asyncio.gather(*(stage.put(f"a{number}") for number in range(8)), return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, SiteQuotaExceeded)]
+    assert len(refused) == 5
+    assert refused[0].metadata == {"site": f"sites/{stage.site}", "quota": "agents", "limit": "3"}
+    there = (await stage.roster.agent_ids(stage.site, 100, "")).items
+    assert len(there) == 3
+    await stage.put(there[0], total=5)
+    await stage.remove(there[0])
+    await stage.put("next")
+
+
+async def test_a_site_has_as_many_pools_as_it_may(stage: Stage) -> None:
+    """The default pool is one of them; a pool that is there is changed."""
+    roster = RosterStore(stage.connection, EVENTS_KEPT, quotas=SiteQuotas(pools=2))
+    await roster.put_pool(stage.site, "billing", PoolPolicy(), 0)
+    with pytest.raises(SiteQuotaExceeded, match="the quota pools of"):
+        await roster.put_pool(stage.site, "sales", PoolPolicy(), 0)
+    await roster.put_pool(stage.site, "billing", PoolPolicy(display_name="Billing"), None)
+    assert [pool.id for pool in (await roster.pools(stage.site, 100, "")).items] == ["billing", "default"]
+
+
+async def test_as_many_contacts_wait_as_may_and_a_repeat_is_answered_as_before(stage: Stage) -> None:
+    """One too many is refused and leaves nothing; where one leaves the queue, the next may wait."""
+    stage.routing = ReservationStore(stage.connection, replace(LIFETIMES, most_waiting=2))
+    for contact in ("c-1", "c-2"):
+        await stage.line_up(contact)
+    third = stage.claim(contact="c-3", waiting=stage.waiting())
+    before = await stage.everything()
+    assert await stage.reserve(third, or_wait=True) == Refused(Refusal.QUOTA, "2")
+    assert await stage.everything() == before
+    again = stage.claim(contact="c-2", waiting=stage.waiting())
+    assert isinstance(await stage.reserve(again, or_wait=True), Enqueued), "a contact that waits may be routed again"
+    assert isinstance(await stage.reserve(again, or_wait=True), Replayed)
+    await stage.contacts.leave(stage.site, "c-1", Cause.CANCELED)
+    assert isinstance(await stage.reserve(third, or_wait=True), Enqueued)
+
+
+async def test_a_contact_that_an_agent_is_held_for_needs_no_place_in_the_queue(stage: Stage) -> None:
+    """A full queue keeps nobody from a free agent, and a contact whose offer is declined waits all the same."""
+    stage.routing = ReservationStore(stage.connection, replace(LIFETIMES, most_waiting=1))
+    await stage.put("ana", total=2)
+    asked = stage.claim("ana", contact="c-1", waiting=stage.waiting())
+    held = await stage.reserve(asked, or_wait=True)
+    assert isinstance(held, Reserved)
+    await stage.line_up("c-2")
+    ref = await stage.routing.reference(stage.site, held.reservation.id)
+    await stage.routing.decline(ref, 0, "", None)
+    states = [(await stage.contacts.contact(stage.site, contact, 0)).state for contact in ("c-1", "c-2")]
+    assert states == [ContactState.QUEUED, ContactState.QUEUED]
+
+
+async def test_what_another_pool_has_is_not_there_for_a_scope_and_nothing_is_written(stage: Stage) -> None:
+    """A status, a heartbeat, an end and a reserve of another pool answer as for what does not exist."""
+    await stage.put("ana")
+    await stage.line_up("c-1")
+    before = await stage.everything()
+    with pytest.raises(AgentNotFound):
+        await stage.roster.put_status(stage.site, "ana", AgentStatus.AWAY, BILLING)
+    with pytest.raises(AgentNotFound):
+        await stage.presence.beat(stage.site, "ana", 1_000, 1_000, BILLING)
+    left = await stage.contacts.leave(stage.site, "c-1", Cause.CANCELED, BILLING)
+    assert left.how is LeaveOutcome.GONE
+    for contact in ("c-1", "c-new"):
+        asked = stage.claim("ana", contact=contact, scope=BILLING.packed(), waiting=stage.waiting())
+        assert await stage.reserve(asked, or_wait=True) == Refused(Refusal.FOREIGN)
+    assert await stage.everything() == before
+
+
+async def test_an_own_desk_needs_no_pool(stage: Stage) -> None:
+    """The agent of a desk sets the own status and beats, whatever the pools."""
+    await stage.put("ana")
+    desk = Scope(frozenset(), frozenset({"ana"}))
+    assert (await stage.roster.put_status(stage.site, "ana", AgentStatus.AWAY, desk)).status is AgentStatus.AWAY
+    assert (await stage.presence.beat(stage.site, "ana", 1_000, 1_000, desk)).until_ms
