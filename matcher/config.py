@@ -36,6 +36,8 @@ PACKAGED_PAIR: Final = "all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
 DATA_DIR: Final = "~/.local/share/affinity-matcher"
 """Default folder of the data; XDG_DATA_HOME moves it."""
 
+LEDGER_FILE: Final = "ledger.sqlite"
+"""The ledger beside the embedded store, in its data directory."""
 LEDGER_NOWHERE: Final = "off"
 """The value of `ledger_url` by which no ledger is kept, also with the embedded store."""
 LEDGER_OFF: Final = "LEDGER_OFF"
@@ -317,7 +319,14 @@ class Settings(AuthSettings):
         given = self.ledger_url.get_secret_value()
         if given:
             return "" if given == LEDGER_NOWHERE else given
-        return "" if self.store_url.get_secret_value() else f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
+        return f"sqlite:///{self.ledger_file}" if self.ledger_file else ""
+
+    @property
+    def ledger_file(self) -> Path | None:
+        """Return the file of the ledger in the data directory; None: it is elsewhere, or none is kept."""
+        if self.ledger_url.get_secret_value() or self.store_url.get_secret_value():
+            return None
+        return self.data_dir.resolve() / LEDGER_FILE
 
     @property
     def models_dir(self) -> Path:

@@ -21,6 +21,7 @@ from matcher.cli import (
     impact_commands,
     key_commands,
     learn_command,
+    ledger_commands,
     lexicon_commands,
     loadtest_command,
     model_commands,
@@ -95,6 +96,7 @@ app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
+app.add_typer(ledger_commands.commands())
 app.add_typer(key_commands.commands())
 app.add_typer(access_commands.commands())
 
