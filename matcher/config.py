@@ -177,6 +177,11 @@ class Settings(AuthSettings):
         None,
         description="Folder of the scorers that pools may name besides packaged and untrained, each as <name>.npz.",
     )
+    listening_entries: Path | None = Field(
+        None,
+        description="Folder of sites' own entries for listening: <site>/interests.<language>.tsv and "
+        "<site>/themes.<language>.tsv.",
+    )
     affinity_tolerance: float = Field(
         0.03,
         ge=0,
@@ -257,7 +262,14 @@ class Settings(AuthSettings):
         return value or None
 
     @field_validator(
-        "data_dir", "seal_keys_file", "model_cache", "scorers", "tls_certificate", "tls_key", "tls_client_ca"
+        "data_dir",
+        "seal_keys_file",
+        "model_cache",
+        "scorers",
+        "listening_entries",
+        "tls_certificate",
+        "tls_key",
+        "tls_client_ca",
     )
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
