@@ -126,6 +126,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         GetOutcomes=("psdo", Reach.SITE),
         ListPraise=("as", Reach.STORED),
         WatchPraise=("as", Reach.STORED),
+        GetCoverage=("sdo", Reach.NAMED),
     )
     | _rows(
         "matcher.v1.KeyService",

@@ -13,6 +13,7 @@ from matcher.cli import (
     backup_commands,
     contact_commands,
     container_commands,
+    coverage_command,
     customer_commands,
     decision_commands,
     doctor_commands,
@@ -20,6 +21,7 @@ from matcher.cli import (
     impact_commands,
     key_commands,
     learn_command,
+    ledger_commands,
     lexicon_commands,
     loadtest_command,
     model_commands,
@@ -75,6 +77,7 @@ reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)
 why_command.add_to(app)
+coverage_command.add_to(app)
 roles_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
@@ -93,6 +96,7 @@ app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
+app.add_typer(ledger_commands.commands())
 app.add_typer(key_commands.commands())
 app.add_typer(access_commands.commands())
 

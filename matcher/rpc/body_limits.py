@@ -83,6 +83,7 @@ _BY_SERVICE: Final = {
         "GetOutcomes": SMALL_BYTES,
         "ListPraise": SMALL_BYTES,
         "WatchPraise": SMALL_BYTES,
+        "GetCoverage": SMALL_BYTES,
     },
     keys_pb2.DESCRIPTOR.services_by_name["KeyService"]: {
         "CreateKey": AGENT_BYTES,

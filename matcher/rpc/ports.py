@@ -30,6 +30,7 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
 from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
@@ -296,6 +297,13 @@ class SiteService(Protocol):
         """Remove a site."""
 
 
+class CoverageService(Protocol):
+    """What customers bring up. Every method may raise a MatcherError."""
+
+    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
+        """Return what the customers of a pool brought up in the last days."""
+
+
 class AccessKeyService(Protocol):
     """The access keys of callers. Every method may raise a MatcherError."""
 
@@ -331,6 +339,7 @@ class Services:
     pools: PoolService
     sites: SiteService
     customers: CustomerService
+    coverage: CoverageService
     forgetting: Forgetting
     impact: ImpactService
     feedback: FeedbackService
