@@ -121,11 +121,13 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
     )
     | _rows(
         "matcher.v1.FeedbackService",
+        GetImpactReport=("sdo", Reach.NAMED_OR_SITE),
         RecordOutcome=("pd", Reach.SITE),
         RecordOutcomes=("pd", Reach.SITE),
         GetOutcomes=("psdo", Reach.SITE),
         ListPraise=("as", Reach.STORED),
         WatchPraise=("as", Reach.STORED),
+        GetCoverage=("sdo", Reach.NAMED),
     )
     | _rows(
         "matcher.v1.KeyService",

@@ -13,12 +13,15 @@ from matcher.cli import (
     backup_commands,
     contact_commands,
     container_commands,
+    coverage_command,
     customer_commands,
     decision_commands,
     doctor_commands,
     evaluate_commands,
+    impact_commands,
     key_commands,
     learn_command,
+    ledger_commands,
     lexicon_commands,
     loadtest_command,
     model_commands,
@@ -74,6 +77,7 @@ reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)
 why_command.add_to(app)
+coverage_command.add_to(app)
 roles_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
@@ -84,6 +88,7 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(customer_commands.commands())
+app.add_typer(impact_commands.commands())
 app.add_typer(outcome_commands.commands())
 app.add_typer(praise_commands.commands())
 app.add_typer(decision_commands.commands())
@@ -91,6 +96,7 @@ app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
+app.add_typer(ledger_commands.commands())
 app.add_typer(key_commands.commands())
 app.add_typer(access_commands.commands())
 

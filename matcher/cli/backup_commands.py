@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 from matcher.cli.service_settings import in_words
 from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import settings_with_data
-from matcher.config import Settings, load
+from matcher.config import LEDGER_FILE, Settings, load
 from matcher.errors import MatcherError
 from matcher.server.announcement import running_services
 
@@ -34,10 +35,11 @@ def add_to(app: typer.Typer) -> None:
 async def backup(session: Session, file: FileOf) -> None:
     """Write a backup of the embedded store of the service that runs here, or of MATCHER_DATA_DIR, to a file.
 
-    The service goes on. The file holds everything that was acknowledged before, and nothing that is kept outside the
-    store. It appears whole or not at all, and only this user can read it. The store of MATCHER_STORE_URL is backed up
-    by its own means.
+    The service goes on. The file holds everything that was acknowledged before, with the ledger of the data directory,
+    and nothing that is kept outside it. It appears whole or not at all, and only this user can read it. The store of
+    MATCHER_STORE_URL is backed up by its own means.
     """
+    from matcher.ledger.copies import copy_ledger
     from matcher.store.embedded.backup import write_backup
     from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
     from matcher.store.processes import program_version
@@ -46,7 +48,9 @@ async def backup(session: Session, file: FileOf) -> None:
         settings = _embedded(settings_with_data(session))
         store = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir, max_memory_mb=settings.store_memory_mb))
         try:
-            write = partial(write_backup, settings.data_dir, store.url, file.absolute(), program_version())
+            ledger = settings.ledger_file
+            copy = partial(copy_ledger, ledger) if ledger and ledger.exists() else None
+            write = partial(write_backup, settings.data_dir, store.url, file.absolute(), program_version(), copy)
             manifest = await asyncio.to_thread(write)
         finally:
             await store.close()
@@ -68,15 +72,17 @@ async def restore(
     """Restore a backup into MATCHER_DATA_DIR, on which no service runs.
 
     The backup is verified first: by its checksum, and by a store that is started on it beside the data. Nothing changes
-    where it cannot be used.
+    where it cannot be used. A ledger that the folder has is kept beside, as ledger.sqlite.former.
     """
+    from matcher.ledger.copies import put_ledger
     from matcher.store.embedded.restore import restore_backup
 
     sites: list[int] = []
     try:
         data_dir = _folder_to_restore()
         verify = partial(_verify, sites)
-        manifest = await asyncio.to_thread(partial(restore_backup, file, data_dir, verify, replace=force))
+        put = partial(_put_ledger, put_ledger, data_dir.resolve() / LEDGER_FILE)
+        manifest = await asyncio.to_thread(partial(restore_backup, file, data_dir, verify, put, replace=force))
     except MatcherError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
@@ -103,6 +109,10 @@ def _embedded(settings: Settings) -> Settings:
             "(docs/upgrading.md says what it must hold)"
         )
     return settings
+
+
+def _put_ledger(put: Callable[[Path | None, Path], Path | None], file: Path, copy: Path | None) -> None:
+    put(copy, file)
 
 
 def _verify(sites: list[int], data_dir: Path) -> None:
@@ -132,4 +142,5 @@ def _tell(session: Session, done: str, file: Path, manifest: Manifest, more: dic
         session.write_json({"file": str(file), **msgspec.structs.asdict(manifest), **more})
     made = datetime.fromtimestamp(manifest.created_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     counted = "".join(f", {name}: {value}" for name, value in more.items())
-    session.say(f"{done}: {manifest.bytes:,} bytes of {made}, schema {manifest.schema}{counted}")
+    ledger = f", ledger: {manifest.ledger_bytes:,} bytes" if manifest.ledger_sha256 else ""
+    session.say(f"{done}: {manifest.bytes:,} bytes of {made}, schema {manifest.schema}{ledger}{counted}")

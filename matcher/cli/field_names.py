@@ -42,6 +42,10 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ttl": ("seconds",),
     "resume_token": ("resume",),
     "name": ("reservation", "contact", "agent", "pool", "name"),
+    "observed_time": ("observed",),
+    "recommended.seen_time": ("seen",),
+    "recommended.place": ("place",),
+    "metrics": ("metric",),
     "pool_id": ("pool",),
     "agent_id": ("agent",),
     "site_id": ("site",),
@@ -79,7 +83,7 @@ def typed(field: str, names: Mapping[str, str]) -> str:
     "message.required_skills[0].level" becomes "--skill 1, level".
     """
     parts = field.split(".")
-    if len(parts) > 1 and parts[0] in ("message", "pool", "agent", "reservation"):
+    if len(parts) > 1 and parts[0] in ("message", "pool", "agent", "reservation", "outcome"):
         parts = parts[1:]
     if len(parts) > 1 and ".".join(parts) in PARAMETERS:
         parts = [".".join(parts)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -11,7 +12,6 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.session import Session, command
-from matcher.cli.terminal_text import visible
 from matcher.cli.watch_commands import Count
 from matcher.v1 import feedback_pb2 as pb
 
@@ -81,20 +81,24 @@ async def digest(
             by_agent[tables.short(words.agent)].append(words)
         names = {one: (await client.agent(one)).display_name or one for one in sorted(by_agent)}
     if session.as_json:
-        session.write_json({"since": since.isoformat(), "agents": {one: len(said) for one, said in by_agent.items()}})
+        said = {one: [words.text for words in reversed(praised)] for one, praised in by_agent.items()}
+        session.write_json({"since": since.isoformat(), "until": until.isoformat(), "agents": said})
         return
-    session.say(text_of(by_agent, names, since, until))
+    for line in lines_of(by_agent, names, since, until):
+        session.say(line)
 
 
-def text_of(by_agent: dict[str, list[pb.Praise]], names: dict[str, str], since: datetime, until: datetime) -> str:
-    """Return the praise of some time as text: each agent with the words, the earliest first."""
+def lines_of(
+    by_agent: Mapping[str, Sequence[pb.Praise]], names: Mapping[str, str], since: datetime, until: datetime
+) -> list[str]:
+    """Return the praise of some time as lines of text: each agent with the words, the earliest first."""
     lines = [f"What customers praised, {since:%d %B} to {until:%d %B %Y}"]
     for agent in sorted(by_agent, key=lambda one: (-len(by_agent[one]), one)):
         lines += ["", f"{names[agent]} ({len(by_agent[agent])})"]
-        lines += [f"  - {visible(' '.join(words.text.split()))}" for words in reversed(by_agent[agent])]
+        lines += [f"  - {' '.join(words.text.split())}" for words in reversed(by_agent[agent])]
     if not by_agent:
         lines += ["", "Nothing was passed on in this time."]
-    return "\n".join(lines)
+    return lines
 
 
 def _check(agent: str, manager: str) -> None:
@@ -106,5 +110,4 @@ def _print(session: Session, words: pb.Praise) -> None:
     if session.as_json:
         session.write_json(words)
         return
-    said = visible(" ".join(words.text.split()))
-    session.say(f"{tables.time(words.time)}  {tables.short(words.agent)}  {said}")
+    session.say(f"{tables.time(words.time)}  {tables.short(words.agent)}  {' '.join(words.text.split())}")

@@ -176,12 +176,19 @@ def plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def command(
-    app: typer.Typer, name: str, *, remote: bool = True, store: bool = False, own_options: bool = False
+    app: typer.Typer,
+    name: str,
+    *,
+    remote: bool = True,
+    store: bool = False,
+    own_options: bool = False,
+    group: bool = False,
 ) -> Callable[[Command], Command]:
     """Add an asynchronous command whose first argument is its session.
 
     The session's options come after the command's own. A command that is not `remote` has only `--json` of them; a
-    command that opens the service's `store` by itself also has `--server`; a command with `own_options` has none.
+    command that opens the service's `store` by itself also has `--server`; a command with `own_options` has none. A
+    command that is a `group` is the application itself, where none of its commands is named.
     """
     session_of = _store_session if store else _session if remote else _local_session
 
@@ -199,10 +206,28 @@ def command(
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         run.__doc__ = function.__doc__
-        app.command(name, cls=TextCommand if "text" in names else None)(run)
+        if group:
+            app.callback(invoke_without_command=True)(_unless_named(run))
+        else:
+            app.command(name, cls=TextCommand if "text" in names else None)(run)
         return function
 
     return add
+
+
+def _unless_named(run: Callable[..., None]) -> Callable[..., None]:
+    """Return a group's own command, which does nothing where one of the group's commands is named."""
+
+    def run_alone(context: typer.Context, **arguments: Any) -> None:
+        if context.invoked_subcommand is None:
+            run(**arguments)
+
+    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = inspect.signature(run).parameters.values()
+    run_alone.__signature__ = inspect.Signature([of_context, *parameters])  # type: ignore[attr-defined]
+    run_alone.__annotations__ = {"context": typer.Context, **run.__annotations__}
+    run_alone.__doc__ = run.__doc__
+    return run_alone
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON only.", rich_help_panel=PANEL)]

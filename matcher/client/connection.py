@@ -85,6 +85,8 @@ class Deadlines:
     """Calls that change something; an agent's interests are encoded before the answer."""
     forget: float = 120.0
     """ForgetCustomer and ForgetAgent: every record of the site is read."""
+    report: float = 120.0
+    """GetImpactReport: every contact of its time is read."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
     watch_silence: float = 45.0
@@ -93,7 +95,7 @@ class Deadlines:
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
         """Return the same deadline for every class of calls; the silence of a watch stays as it is."""
-        return cls(route=seconds, read=seconds, write=seconds, forget=seconds, import_silence=seconds)
+        return cls(route=seconds, read=seconds, write=seconds, forget=seconds, report=seconds, import_silence=seconds)
 
 
 class Connection:

@@ -54,3 +54,12 @@ def reading(name: str, value: float) -> float:
     if name == "nps":
         return float(value >= PROMOTER) - float(value <= DETRACTOR)
     return value
+
+
+def number(kind: str, value: float, *, signed: bool = True) -> str:
+    """Return a value or a difference of a kind as people read it."""
+    form = kind_of(kind)
+    shown = value * form.factor
+    if form.digits is None:
+        return f"{shown:{'+' if signed else ''}.3g}"
+    return f"{shown:{'+' if signed else ''}.{form.digits}f}"

@@ -14,7 +14,7 @@ from matcher.impact.adjustment import adjusted
 from matcher.impact.kinds import KINDS, kind_of
 from matcher.impact.missing import missing, worst_case
 from matcher.impact.plan import Rates, contacts_to_settle, plan
-from matcher.impact.rows import BANDS, DAY_MS, Columns, ImpactRow, columns, readings
+from matcher.impact.rows import BANDS, DAY_MS, Columns, Gathering, ImpactRow, readings
 from matcher.impact.sentence import sentence, warnings
 from matcher.impact.sequence import Floats, Path, path
 from matcher.model.impact import (
@@ -28,42 +28,58 @@ from matcher.model.impact import (
     WaitsByArm,
 )
 
-NOT_BY_AFFINITY: Final = "NOT_BY_AFFINITY"
-"""Why a contact of the comparison is not of the main estimate: its message said nothing to go by, in either arm."""
 _ORDER: Final = tuple(KINDS)
 
 
-def report(rows: Iterable[ImpactRow], wanted: Mapping[str, float]) -> list[PoolReport]:
+def report(rows: Iterable[ImpactRow], wanted: Mapping[str, float]) -> tuple[PoolReport, ...]:
     """Return the report of each pool, by name; wanted: differences to plan for, by kind, in the outcome's own unit."""
-    pools: dict[str, list[ImpactRow]] = defaultdict(list)
+    pools: dict[str, _Pool] = defaultdict(_Pool)
     for row in rows:
-        pools[row.pool].append(row)
-    return [_pool(pool, pools[pool], wanted) for pool in sorted(pools)]
+        pools[row.pool].add(row)
+    return tuple(pools[pool].report(pool, wanted) for pool in sorted(pools))
 
 
-def _pool(pool: str, rows: Sequence[ImpactRow], wanted: Mapping[str, float]) -> PoolReport:
-    compared = columns(row for row in rows if row.treated is not None and row.affine)
-    outside = Counter(row.outside for row in rows if row.treated is None)
-    outside[NOT_BY_AFFINITY] += sum(row.treated is not None and not row.affine for row in rows)
-    span = int(compared.at_ms[-1] - compared.at_ms[0]) / DAY_MS if len(compared) else 0.0
-    a_day = len(compared) / max(1.0, span)
-    share = float((~compared.treated).mean()) if len(compared) else 0.0
-    kinds = sorted(compared.outcomes, key=lambda kind: (_ORDER.index(kind) if kind in KINDS else len(_ORDER), kind))
-    outcomes = tuple(_outcome(kind, compared, a_day, share, wanted) for kind in kinds)
-    waits = _waits(compared)
-    return PoolReport(
-        pool=pool,
-        contacts=len(rows),
-        compared=len(compared),
-        outside={reason: count for reason, count in sorted(outside.items()) if count},
-        contacts_a_day=a_day,
-        control_share=share,
-        outcomes=outcomes,
-        waits=waits,
-        overrides=_overrides([row for row in rows if row.assigned]),
-        sentence=sentence(outcomes),
-        warnings=warnings(outcomes, waits),
-    )
+class _Pool:
+    """The contacts of a pool."""
+
+    def __init__(self) -> None:
+        self._contacts = 0
+        self._outside = Counter[str]()
+        self._compared = Gathering()
+        self._assigned: list[ImpactRow] = []
+
+    def add(self, row: ImpactRow) -> None:
+        """Add a contact."""
+        self._contacts += 1
+        if row.assigned:
+            self._assigned.append(row)
+        if row.treated is None:
+            self._outside[row.outside] += 1
+        else:
+            self._compared.add(row)
+
+    def report(self, pool: str, wanted: Mapping[str, float]) -> PoolReport:
+        """Return the report of the contacts so far."""
+        compared = self._compared.columns()
+        span = int(compared.at_ms[-1] - compared.at_ms[0]) / DAY_MS if len(compared) else 0.0
+        a_day = len(compared) / max(1.0, span)
+        share = float((~compared.treated).mean()) if len(compared) else 0.0
+        kinds = sorted(compared.outcomes, key=lambda kind: (_ORDER.index(kind) if kind in KINDS else len(_ORDER), kind))
+        outcomes = tuple(_outcome(kind, compared, a_day, share, wanted) for kind in kinds)
+        waits = _waits(compared)
+        return PoolReport(
+            pool=pool,
+            contacts=self._contacts,
+            compared=len(compared),
+            outside=dict(sorted(self._outside.items())),
+            contacts_a_day=a_day,
+            control_share=share,
+            outcomes=outcomes,
+            waits=waits,
+            overrides=_overrides(self._assigned),
+            sentence=sentence(outcomes),
+            warnings=warnings(outcomes, waits),
+        )
 
 
 def _outcome(kind: str, contacts: Columns, a_day: float, share: float, wanted: Mapping[str, float]) -> OutcomeReport:
@@ -157,10 +173,11 @@ def _overrides(assigned: Sequence[ImpactRow]) -> Overrides | None:
     if not assigned:
         return None
     values: dict[tuple[str, bool], list[float]] = defaultdict(list)
-    for row in assigned:
-        if row.same_agent is not None:
-            for kind, value in readings(row.outcomes).items():
-                values[kind, row.same_agent].append(value)
+    read = [(row.same_agent, readings(row.outcomes)) for row in assigned if row.same_agent is not None]
+    nobody_returned = {"returned": 0.0} if any("returned" in outcomes for _, outcomes in read) else {}
+    for same_agent, outcomes in read:
+        for kind, value in {**nobody_returned, **outcomes}.items():
+            values[kind, same_agent].append(value)
     return Overrides(
         contacts=len(assigned),
         same=sum(row.same_agent is True for row in assigned),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,10 +25,10 @@ _EPOCH_WEEKDAY: Final = 3
 class ImpactRow:
     """A contact as the report reads it.
 
-    at_ms: when it came. treated: None where it is outside the comparison, for the reason `outside`. probability: of the
-    arm that was drawn. affine: the router's own choice would have been by affinity, whichever arm was drawn.
-    affinity: of that choice. earlier: the means of the same customer's outcomes before this contact. assigned: a
-    supervisor chose, and whether the router would have chosen the same agent.
+    at_ms: when it came. treated: its arm; None where it is not of the main estimate, for the reason `outside`.
+    probability: of the arm that was drawn. affinity: of the agent whom the router chose, or would have chosen. earlier:
+    the means of the same customer's outcomes before this contact. assigned: a supervisor chose; same_agent: whether the
+    router would have chosen that agent, None: not known.
     """
 
     pool: str
@@ -34,7 +36,6 @@ class ImpactRow:
     treated: bool | None = None
     outside: str = ""
     probability: float = 1.0
-    affine: bool = False
     affinity: float = 0.0
     waited_ms: int | None = None
     outcomes: Mapping[str, float] = field(default_factory=dict)
@@ -68,24 +69,44 @@ class Columns:
         return days - (days + _EPOCH_WEEKDAY) % 7
 
 
-def columns(rows: Iterable[ImpactRow]) -> Columns:
-    """Return rows of one pool as columns; every row has an arm."""
-    ordered = sorted(rows, key=lambda row: row.at_ms)
-    read = [readings(row.outcomes) for row in ordered]
-    before = [readings(row.earlier) for row in ordered]
-    if any("returned" in outcomes for outcomes in read):
-        # Who is not said to have returned did not return.
-        read = [{"returned": 0.0, **outcomes} for outcomes in read]
-    kinds = sorted({kind for outcomes in read for kind in outcomes})
-    return Columns(
-        at_ms=np.array([row.at_ms for row in ordered], np.int64),
-        treated=np.array([bool(row.treated) for row in ordered], np.bool_),
-        weights=np.array([1 / row.probability for row in ordered], np.float64),
-        band=np.digitize(np.array([row.affinity for row in ordered], np.float64), BAND_EDGES).astype(np.int64),
-        waited_ms=_array(row.waited_ms for row in ordered),
-        outcomes={kind: _array(outcomes.get(kind) for outcomes in read) for kind in kinds},
-        earlier={kind: _array(outcomes.get(kind) for outcomes in before) for kind in kinds},
-    )
+class Gathering:
+    """Contacts of the main estimate of one pool as they are read, in any order; a contact takes about 60 bytes."""
+
+    def __init__(self) -> None:
+        self._at_ms = array("q")
+        self._treated = array("b")
+        self._numbers = array("d")
+        self._outcomes: dict[str, tuple[array[int], array[float]]] = {}
+        self._earlier: dict[str, tuple[array[int], array[float]]] = {}
+
+    def add(self, row: ImpactRow) -> None:
+        """Add a contact that has an arm."""
+        place = len(self._at_ms)
+        self._at_ms.append(row.at_ms)
+        self._treated.append(bool(row.treated))
+        waited = math.nan if row.waited_ms is None else row.waited_ms
+        self._numbers.extend((1 / row.probability, row.affinity, waited))
+        _note(self._outcomes, place, readings(row.outcomes))
+        _note(self._earlier, place, readings(row.earlier))
+
+    def columns(self) -> Columns:
+        """Return the contacts in the order in which they came."""
+        at_ms = np.array(self._at_ms, np.int64)
+        order = np.argsort(at_ms, kind="stable")
+        weights, affinity, waited_ms = np.array(self._numbers, np.float64).reshape(-1, 3)[order].T
+        outcomes = {kind: _spread(order, *self._outcomes[kind]) for kind in self._outcomes}
+        if "returned" in outcomes:
+            # Who is not said to have returned did not return.
+            outcomes["returned"] = np.nan_to_num(outcomes["returned"])
+        return Columns(
+            at_ms=at_ms[order],
+            treated=np.array(self._treated, np.bool_)[order],
+            weights=weights,
+            band=np.digitize(affinity, BAND_EDGES).astype(np.int64),
+            waited_ms=waited_ms,
+            outcomes=outcomes,
+            earlier={kind: _spread(order, *self._earlier[kind]) for kind in self._earlier},
+        )
 
 
 def readings(outcomes: Mapping[str, float]) -> dict[str, float]:
@@ -96,5 +117,15 @@ def readings(outcomes: Mapping[str, float]) -> dict[str, float]:
     return read
 
 
-def _array(values: Iterable[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], np.float64)
+def _note(noted: dict[str, tuple[array[int], array[float]]], place: int, outcomes: Mapping[str, float]) -> None:
+    for kind, value in outcomes.items():
+        places, values = noted.setdefault(kind, (array("q"), array("d")))
+        places.append(place)
+        values.append(value)
+
+
+def _spread(order: NDArray[np.int64], places: array[int], values: array[float]) -> Floats:
+    """Return a value for each contact in their order, NaN where it has none."""
+    whole = np.full(len(order), np.nan)
+    whole[np.array(places, np.int64)] = values
+    return whole[order]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matcher.impact.kinds import kind_of
+from matcher.impact.kinds import kind_of, number
 from matcher.impact.sequence import LEAST_OUTCOMES
-from matcher.model.impact import Mark, OutcomeReport, WaitsByArm
+from matcher.model.impact import OutcomeReport, WaitsByArm
 
 
 def sentence(outcomes: Sequence[OutcomeReport]) -> str:
@@ -36,22 +36,6 @@ def warnings(outcomes: Sequence[OutcomeReport], waits: WaitsByArm | None) -> tup
             " on average"
         )
     return tuple(said)
-
-
-def number(kind: str, value: float, *, signed: bool = True) -> str:
-    """Return a value or a difference of a kind as people read it."""
-    form = kind_of(kind)
-    shown = value * form.factor
-    if form.digits is None:
-        return f"{shown:{'+' if signed else ''}.3g}"
-    return f"{shown:{'+' if signed else ''}.{form.digits}f}"
-
-
-def between(kind: str, mark: Mark) -> str:
-    """Return an interval as people read it; how many outcomes it needs where there is none."""
-    if mark.low is None or mark.high is None:
-        return f"needs {LEAST_OUTCOMES} an arm"
-    return f"{number(kind, mark.low)} to {number(kind, mark.high)}"
 
 
 def _said(outcome: OutcomeReport) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from matcher.model.basis import Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,14 @@ class ImpactReport:
 
 @dataclass(frozen=True, slots=True)
 class ImpactRequest:
-    """What a report is asked for: pool "": every pool; wanted: differences to plan for, by kind, in its own unit."""
+    """What a report is asked for.
 
-    from_ms: int
-    to_ms: int
-    pool: str
-    wanted: Mapping[str, float]
+    from_ms, to_ms: the contacts that came from here on and before; None: of the last 90 days, until now. pool "": every
+    pool. wanted: differences to plan for, by kind, in its own unit.
+    """
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+    pool: str = ""
+    wanted: Mapping[str, float] = field(default_factory=dict)
+    basis: Basis = Basis.AFFINITY

@@ -29,6 +29,7 @@ TEXTS: Final = frozenset(
         "id",
         "interest",
         "interests",
+        "kind",
         "key",
         "language",
         "languages",
@@ -62,6 +63,7 @@ DEFAULTED: Final = frozenset(
         "RouteMessageRequest.pool",
         "RouteMessagesRequest.requests.pool",
         "SuggestAgentsRequest.pool",
+        "GetCoverageRequest.pool",
         "CreateAgentRequest.agent.pools",
     }
 )

@@ -78,11 +78,13 @@ _BY_SERVICE: Final = {
         "ForgetCustomer": SMALL_BYTES,
     },
     feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"]: {
+        "GetImpactReport": SMALL_BYTES,
         "RecordOutcome": SMALL_BYTES,
         "RecordOutcomes": BATCH_BYTES,
         "GetOutcomes": SMALL_BYTES,
         "ListPraise": SMALL_BYTES,
         "WatchPraise": SMALL_BYTES,
+        "GetCoverage": SMALL_BYTES,
     },
     keys_pb2.DESCRIPTOR.services_by_name["KeyService"]: {
         "CreateKey": AGENT_BYTES,

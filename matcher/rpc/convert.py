@@ -321,6 +321,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float, scorer: str
         wrap_up=_wrap_up(policy),
         second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
         profile_weight=policy.profile_weight,
+        listening=policy.listening,
         control_share=policy.control_share,
         control_forgoes_relationships=policy.control_forgoes_relationships,
         affinity_floor=policy.affinity_floor,

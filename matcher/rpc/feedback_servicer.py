@@ -11,6 +11,8 @@ from typing import Final
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model.outcomes import ContactOutcomes, Outcome, OutcomeRecorded, OutcomeWrite, standing
 from matcher.model.praise import Praise
+from matcher.rpc.convert_coverage import coverage, coverage_request
+from matcher.rpc.convert_impact import impact_report
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.page_bytes import fitting
@@ -19,9 +21,11 @@ from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.status import status_of
 from matcher.rpc.times import timestamp
 from matcher.rpc.validation import feedback as check
+from matcher.rpc.validation import impact as check_impact
 from matcher.rpc.validation.violations import page_token
+from matcher.v1 import coverage_pb2, feedback_pb2_grpc
 from matcher.v1 import feedback_pb2 as pb
-from matcher.v1 import feedback_pb2_grpc
+from matcher.v1.impact_pb2 import GetImpactReportRequest, ImpactReport
 
 _PRAISE: Final = "praise"
 _STREAM: Final = "praise stream"
@@ -29,12 +33,21 @@ _STREAM: Final = "praise stream"
 
 
 class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
-    """Serves outcomes and praise."""
+    """Serves outcomes, praise, what the comparison shows, and what customers bring up."""
 
     def __init__(self, services: Services, streams: OpenStreams) -> None:
         self._feedback = services.feedback
         self._praise = services.praise
+        self._impact = services.impact
         self._streams = streams
+        self._coverage = services.coverage
+
+    async def GetCoverage(
+        self, request: coverage_pb2.GetCoverageRequest, _context: Context
+    ) -> coverage_pb2.GetCoverageResponse:
+        """Report what the customers of a pool bring up."""
+        site, pool, days = coverage_request(request)
+        return coverage(site, await self._coverage.coverage(site, pool, days))
 
     async def RecordOutcome(self, request: pb.RecordOutcomeRequest, _context: Context) -> pb.RecordOutcomeResponse:
         """Record outcomes of a contact, and praise."""
@@ -73,6 +86,11 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
                     yield pb.WatchPraiseResponse(
                         praise=_words(site, words) if words else None, resume_token=_resume(number)
                     )
+
+    async def GetImpactReport(self, request: GetImpactReportRequest, _context: Context) -> ImpactReport:
+        """Report what the comparison shows."""
+        site, asked = check_impact.report(request)
+        return impact_report(site, await self._impact.report(site, asked), with_days=request.with_days)
 
 
 def _checked(site: str, request: pb.RecordOutcomeRequest) -> OutcomeWrite | FieldsInvalid:

@@ -30,7 +30,9 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
+from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
 from matcher.model.praise import Praise, PraisePage, Readers
@@ -241,6 +243,13 @@ class CustomerService(Protocol):
         """Join the handles of one customer; read the customer."""
 
 
+class ImpactService(Protocol):
+    """What the comparison shows. The method may raise a MatcherError."""
+
+    async def report(self, site: str, request: ImpactRequest) -> ImpactReport:
+        """Report the differences between the arms, by pool and outcome."""
+
+
 class FeedbackService(Protocol):
     """What became of contacts afterwards. Every method may raise a MatcherError."""
 
@@ -292,6 +301,13 @@ class SiteService(Protocol):
         """Remove a site."""
 
 
+class CoverageService(Protocol):
+    """What customers bring up. Every method may raise a MatcherError."""
+
+    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
+        """Return what the customers of a pool brought up in the last days."""
+
+
 class AccessKeyService(Protocol):
     """The access keys of callers. Every method may raise a MatcherError."""
 
@@ -327,7 +343,9 @@ class Services:
     pools: PoolService
     sites: SiteService
     customers: CustomerService
+    coverage: CoverageService
     forgetting: Forgetting
+    impact: ImpactService
     feedback: FeedbackService
     praise: PraiseService
     access_keys: AccessKeyService | None = None

@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from matcher.v1 import coverage_pb2 as matcher_dot_v1_dot_coverage__pb2
 from matcher.v1 import feedback_pb2 as matcher_dot_v1_dot_feedback__pb2
+from matcher.v1 import impact_pb2 as matcher_dot_v1_dot_impact__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -56,10 +58,20 @@ class FeedbackServiceStub:
                 request_serializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.FromString,
                 _registered_method=True)
+        self.GetCoverage = channel.unary_unary(
+                '/matcher.v1.FeedbackService/GetCoverage',
+                request_serializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.FromString,
+                _registered_method=True)
         self.WatchPraise = channel.unary_stream(
                 '/matcher.v1.FeedbackService/WatchPraise',
                 request_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.FromString,
+                _registered_method=True)
+        self.GetImpactReport = channel.unary_unary(
+                '/matcher.v1.FeedbackService/GetImpactReport',
+                request_serializer=matcher_dot_v1_dot_impact__pb2.GetImpactReportRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_impact__pb2.ImpactReport.FromString,
                 _registered_method=True)
 
 
@@ -98,8 +110,26 @@ class FeedbackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCoverage(self, request, context):
+        """Reports what the customers of a pool bring up, what of it nobody shares, what rises, and whose interests nobody asks
+        for. Of a pool that does not listen (Pool.listening) it reports what was heard before. The first call of a process may
+        take half a minute: it encodes the entries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPraise(self, request, context):
         """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImpactReport(self, request, context):
+        """Reports what the comparison of the site's pools shows: for each outcome the difference between the arms, with an
+        interval that may be looked at every day. Reads up to 2,000,000 contacts, which takes a minute. Without a ledger it
+        fails with LEDGER_OFF.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,10 +158,20 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     request_deserializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.SerializeToString,
             ),
+            'GetCoverage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCoverage,
+                    request_deserializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.SerializeToString,
+            ),
             'WatchPraise': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPraise,
                     request_deserializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.SerializeToString,
+            ),
+            'GetImpactReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImpactReport,
+                    request_deserializer=matcher_dot_v1_dot_impact__pb2.GetImpactReportRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_impact__pb2.ImpactReport.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -255,6 +295,33 @@ class FeedbackService:
             _registered_method=True)
 
     @staticmethod
+    def GetCoverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/GetCoverage',
+            matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.SerializeToString,
+            matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchPraise(request,
             target,
             options=(),
@@ -271,6 +338,33 @@ class FeedbackService:
             '/matcher.v1.FeedbackService/WatchPraise',
             matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
             matcher_dot_v1_dot_feedback__pb2.WatchPraiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImpactReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/GetImpactReport',
+            matcher_dot_v1_dot_impact__pb2.GetImpactReportRequest.SerializeToString,
+            matcher_dot_v1_dot_impact__pb2.ImpactReport.FromString,
             options,
             channel_credentials,
             insecure,

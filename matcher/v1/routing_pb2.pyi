@@ -2010,11 +2010,12 @@ class CompleteReservationRequest(_message.Message):
     """Whether the customer was helped. If true, the customer is routed to the agent again for the pool's
     relationship_duration; if false, never. Unset: unknown. It counts for the agent of this reservation, also where the
     contact has gone on to another agent, and also after the conversation, as long as the reservation is kept. Of several
-    reports on one reservation the first from which something follows is taken; it may be repeated.
+    reports on one reservation the first from which something follows is taken; it may be repeated. For the ledger it is an
+    outcome of the contact of the source "agent" (FeedbackService), where a later report is a correction.
     """
     rating: _builtins.int
     """The customer's rating, 1 (bad) to 5 (good). 4 and 5 make the relationship of customer and agent, 1 and 2 end it.
-    0: no rating. For whom and how often it counts: as `resolved`.
+    0: no rating. For whom and how often it counts: as `resolved`; the outcome is a csat.
     """
     def __init__(
         self,

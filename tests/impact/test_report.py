@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matcher.impact.plan import Rates, plan
-from matcher.impact.report import NOT_BY_AFFINITY, report
+from matcher.impact.report import report
 from matcher.impact.rows import BANDS, DAY_MS, ImpactRow
 from matcher.impact.sequence import path
 from matcher.model.impact import OutcomeReport, PoolReport
@@ -39,7 +39,6 @@ def contacts(
                 at_ms=MONDAY_MS + number * days * DAY_MS // count,
                 treated=treated,
                 probability=0.7 if treated else 0.3,
-                affine=True,
                 affinity=float(random.uniform(*affinities)),
                 waited_ms=int(random.exponential(1000 * wait_seconds[not treated])),
                 outcomes=outcomes,
@@ -82,8 +81,7 @@ def test_an_outcome_with_too_few_answers_says_how_many_it_needs() -> None:
 def test_nps_is_promoters_less_detractors() -> None:
     """9 and 10 count 1, 0 to 6 count -1, 7 and 8 count 0."""
     rows = [
-        ImpactRow("default", MONDAY_MS + value, treated=True, affine=True, outcomes={"nps": float(value)})
-        for value in range(11)
+        ImpactRow("default", MONDAY_MS + value, treated=True, outcomes={"nps": float(value)}) for value in range(11)
     ]
     assert outcome(only(rows), "nps").mark.treatment_mean == pytest.approx((2 - 7) / 11)
 
@@ -91,7 +89,7 @@ def test_nps_is_promoters_less_detractors() -> None:
 def test_who_is_not_said_to_have_returned_did_not_return() -> None:
     """returned_within of one contact makes `returned` an outcome of all, and nobody of it is missing."""
     rows = contacts(400)
-    rows[7] = ImpactRow("default", MONDAY_MS, treated=True, affine=True, outcomes={"returned_within": 3600.0})
+    rows[7] = ImpactRow("default", MONDAY_MS, treated=True, outcomes={"returned_within": 3600.0})
     found = outcome(only(rows), "returned")
     assert found.mark.treatment + found.mark.control == 400
     assert found.missing.treatment == found.missing.control == 0
@@ -101,10 +99,10 @@ def test_contacts_outside_the_comparison_and_without_a_topic_are_counted_by_reas
     """The main estimate holds only contacts that would have been AFFINITY in either arm."""
     rows = contacts(300)
     rows += [ImpactRow("default", MONDAY_MS, outside="PREFERRED")] * 5
-    rows += [ImpactRow("default", MONDAY_MS, treated=False, affine=False, outcomes={"resolved": 0.0})] * 9
+    rows += [ImpactRow("default", MONDAY_MS, outside="FALLBACK", outcomes={"resolved": 0.0})] * 9
     pool = only(rows)
     assert (pool.contacts, pool.compared) == (314, 300)
-    assert pool.outside == {"PREFERRED": 5, NOT_BY_AFFINITY: 9}
+    assert pool.outside == {"FALLBACK": 9, "PREFERRED": 5}
 
 
 def test_answers_that_are_missing_more_often_in_one_arm_raise_a_warning_with_the_worst_case() -> None:
@@ -154,7 +152,7 @@ def test_contacts_that_a_supervisor_assigned_are_shown_apart() -> None:
             outside="ASSIGNED",
             assigned=True,
             same_agent=number < 2,
-            outcomes={"resolved": float(number % 2)},
+            outcomes={"resolved": float(number % 2), **({"returned_within": 60.0} if number == 4 else {})},
         )
         for number in range(5)
     ]
@@ -165,6 +163,8 @@ def test_contacts_that_a_supervisor_assigned_are_shown_apart() -> None:
     assert [(one.same_agent, one.contacts, one.mean) for one in pool.overrides.outcomes] == [
         (False, 3, pytest.approx(1 / 3)),
         (True, 2, 0.5),
+        (False, 3, pytest.approx(1 / 3)),
+        (True, 2, 0.0),
     ]
 
 
@@ -188,4 +188,4 @@ def test_a_pool_without_a_comparison_has_a_report_without_figures() -> None:
     """No arm, no outcomes: the report says so and fails at nothing."""
     pool = only([ImpactRow("default", MONDAY_MS, outside="NO_COMPARISON")])
     assert (pool.compared, pool.outcomes, pool.sentence) == (0, (), "no outcomes yet")
-    assert report([], {}) == []
+    assert report([], {}) == ()

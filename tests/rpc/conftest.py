@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
-from matcher.v1 import customers_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
+from matcher.v1 import customers_pb2_grpc, feedback_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
 from tests.rpc.doubles import Doubles
 
 
@@ -42,6 +42,11 @@ class Service:
     def customers(self) -> customers_pb2_grpc.CustomerServiceAsyncStub:
         """Return a client of the CustomerService."""
         return customers_pb2_grpc.CustomerServiceStub(self.channel)
+
+    @property
+    def feedback(self) -> feedback_pb2_grpc.FeedbackServiceAsyncStub:
+        """Return a client of the FeedbackService."""
+        return feedback_pb2_grpc.FeedbackServiceStub(self.channel)
 
     def raw(self, method: str, body: bytes) -> Any:
         """Start a unary call with a message of any bytes."""

@@ -38,6 +38,7 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.coverage import Coverage, Covered, EntryKind, Unasked
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.quotas import QuotaUse
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
@@ -45,6 +46,7 @@ from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
+from tests.rpc.impact_double import ImpactDouble
 from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
@@ -342,6 +344,16 @@ class SitesDouble(Double):
         self.record("delete_site", None, site, force)
 
 
+class CoverageDouble(Double):
+    """The double of what customers bring up."""
+
+    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
+        one = Covered(EntryKind.INTEREST, "cats", "cats", 40, 15, 0, 10, 20, 5, rising=True)
+        theme = Covered(EntryKind.THEME, "gift", "gifts", 15, 10, 0, 0, None, None, rising=False)
+        asked = Coverage(pool, 20_000, 20_027, 300, 28, True, (one, theme), (Unasked("ann", "chess", "chess"),))
+        return self.record("coverage", asked, site, pool, days)
+
+
 @dataclass
 class Doubles:
     """The doubles of all services."""
@@ -355,7 +367,9 @@ class Doubles:
     pools: PoolsDouble = field(default_factory=PoolsDouble)
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
+    coverage: CoverageDouble = field(default_factory=CoverageDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
     access_keys: KeysDouble = field(default_factory=KeysDouble)
 
@@ -374,7 +388,9 @@ class Doubles:
             pools=self.pools,
             sites=self.sites,
             customers=self.customers,
+            coverage=self.coverage,
             forgetting=self.forgetting,
+            impact=self.impact,
             feedback=self.feedback,
             praise=self.feedback,
             access_keys=self.access_keys,
@@ -392,7 +408,9 @@ class Doubles:
             self.pools,
             self.sites,
             self.customers,
+            self.coverage,
             self.forgetting,
+            self.impact,
             self.feedback,
             self.access_keys,
         )

@@ -1,6 +1,7 @@
 """Backups of an embedded store: one file with a snapshot of the store and a manifest that says what it is.
 
-The file is a tar with `manifest.json` and `store.rdb`, the server's own snapshot. It appears whole or not at all.
+The file is a tar with `manifest.json`, `store.rdb`, the server's own snapshot, and, where the service keeps a ledger in
+the data directory, `ledger.sqlite`, a copy made after the snapshot. It appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
@@ -26,6 +27,7 @@ from matcher.store.keys import SCHEMA
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 SNAPSHOT: Final = "store.rdb"
+LEDGER: Final = "ledger.sqlite"
 MANIFEST_BYTES: Final = 65_536
 """A longer manifest is none of ours."""
 CHUNK_BYTES: Final = 1 << 20
@@ -48,20 +50,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     """Size and digest of the snapshot."""
+    ledger_bytes: int = 0
+    ledger_sha256: str = ""
+    """Size and digest of the copy of the ledger; "": there is none."""
 
 
-def write_backup(data_dir: Path, url: str, file: Path, version: str) -> Manifest:
+def write_backup(
+    data_dir: Path, url: str, file: Path, version: str, copy_ledger: Callable[[Path], None] | None = None
+) -> Manifest:
     """Write a backup of the embedded store of a data directory, whose server answers at a URL; replace the file.
 
-    The server writes the snapshot in a process of its own and goes on serving. Raises BackupWrong, StoreUnavailable or
-    OSError; then the file is as it was.
+    The server writes the snapshot in a process of its own and goes on serving. copy_ledger: copies the ledger to a new
+    file; None: there is none in the data directory. Raises BackupWrong, StoreUnavailable, OSError, or what copy_ledger
+    raises; then the file is as it was.
     """
     files = StoreFiles(data_dir.expanduser().resolve())
     if not file.parent.is_dir():
         raise BackupWrong(str(file.parent), "there is no such folder")
     with _one_at_a_time(files), redis.Redis.from_url(url, protocol=2, socket_timeout=ANSWER_SECONDS) as client:
         try:
-            return _write(files, client, file, version)
+            return _write(files, client, file, version, copy_ledger)
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(str(files.data_dir), f"it took no snapshot ({fault})") from fault
 
@@ -78,10 +86,16 @@ def _one_at_a_time(files: StoreFiles) -> Iterator[None]:
         os.close(directory)
 
 
-def _write(files: StoreFiles, client: redis.Redis, file: Path, version: str) -> Manifest:
+def _write(
+    files: StoreFiles, client: redis.Redis, file: Path, version: str, copy_ledger: Callable[[Path], None] | None
+) -> Manifest:
     schema, created_ms = _schema(client), _now_ms(client)
     snapshot = _take_snapshot(files, client)
+    ledger = files.server / f"backup-{os.getpid()}.sqlite"
     try:
+        # After the snapshot: what has left the outbox meanwhile is in the copy.
+        if copy_ledger is not None:
+            copy_ledger(ledger)
         if _schema(client) != schema:
             raise BackupWrong(str(file), "the store was upgraded meanwhile: try again")
         manifest = Manifest(
@@ -91,10 +105,13 @@ def _write(files: StoreFiles, client: redis.Redis, file: Path, version: str) -> 
             created_ms=created_ms,
             bytes=snapshot.stat().st_size,
             sha256=_digest(snapshot),
+            ledger_bytes=ledger.stat().st_size if ledger.exists() else 0,
+            ledger_sha256=_digest(ledger) if ledger.exists() else "",
         )
-        _publish(snapshot, manifest, file)
+        _publish(snapshot, ledger, manifest, file)
     finally:
         snapshot.unlink()
+        ledger.unlink(missing_ok=True)
     return manifest
 
 
@@ -111,22 +128,44 @@ def extract_snapshot(file: Path, to: Path) -> Manifest:
     """
     with file.open("rb") as opened:
         manifest, snapshot = _open_backup(file, opened)
-        try:
-            digest, size = hashlib.sha256(), 0
-            with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
-                while chunk := snapshot.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    size += copy.write(chunk)
-                copy.flush()
-                os.fsync(copy.fileno())
-            if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
-                raise BackupWrong(str(file), "its data does not have the checksum of its manifest")
-        except BaseException as fault:
-            to.unlink(missing_ok=True)
-            if isinstance(fault, tarfile.TarError):
-                raise BackupWrong(str(file), "it is cut off") from fault
-            raise
+        _copy_out(file, snapshot, to, manifest.bytes, manifest.sha256)
     return manifest
+
+
+def extract_ledger(file: Path, to: Path) -> bool:
+    """Copy a backup's ledger to a new file, as `extract_snapshot` does; return whether the backup has one."""
+    with file.open("rb") as opened:
+        manifest, _ = _open_backup(file, opened)
+        if not manifest.ledger_sha256:
+            return False
+        opened.seek(0)
+        with tarfile.open(fileobj=opened, mode="r:") as archive:
+            try:
+                ledger = archive.extractfile(LEDGER)
+            except KeyError:
+                raise BackupWrong(str(file), "it is cut off") from None
+            assert ledger is not None
+            _copy_out(file, ledger, to, manifest.ledger_bytes, manifest.ledger_sha256)
+    return True
+
+
+def _copy_out(file: Path, stored: IO[bytes], to: Path, size_there: int, digest_there: str) -> None:
+    """Copy a member of a backup to a new file, synced to the disk, and verify it by its digest."""
+    try:
+        digest, size = hashlib.sha256(), 0
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+            while chunk := stored.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        if (size, digest.hexdigest()) != (size_there, digest_there):
+            raise BackupWrong(str(file), "its data does not have the checksum of its manifest")
+    except BaseException as fault:
+        to.unlink(missing_ok=True)
+        if isinstance(fault, tarfile.TarError):
+            raise BackupWrong(str(file), "it is cut off") from fault
+        raise
 
 
 def _open_backup(file: Path, opened: IO[bytes]) -> tuple[Manifest, IO[bytes]]:
@@ -162,7 +201,7 @@ def _take_snapshot(files: StoreFiles, client: redis.Redis) -> Path:
     return taken
 
 
-def _publish(snapshot: Path, manifest: Manifest, file: Path) -> None:
+def _publish(snapshot: Path, ledger: Path, manifest: Manifest, file: Path) -> None:
     """Write the backup beside its place and move it there once it is on the disk."""
     number, beside = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # readable by this user alone
     try:
@@ -172,6 +211,9 @@ def _publish(snapshot: Path, manifest: Manifest, file: Path) -> None:
                 _add(archive, MANIFEST, io.BytesIO(described), len(described), manifest)
                 with snapshot.open("rb") as data:
                     _add(archive, SNAPSHOT, data, manifest.bytes, manifest)
+                if manifest.ledger_sha256:
+                    with ledger.open("rb") as data:
+                        _add(archive, LEDGER, data, manifest.ledger_bytes, manifest)
             opened.flush()
             os.fsync(opened.fileno())
         Path(beside).replace(file)

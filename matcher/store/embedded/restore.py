@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from matcher.errors import BackupWrong
-from matcher.store.embedded.backup import Manifest, extract_snapshot, read_manifest
+from matcher.store.embedded.backup import LEDGER, Manifest, extract_ledger, extract_snapshot, read_manifest
 from matcher.store.embedded.files import PollTimeout, StoreFiles, open_lock, sync_directory, try_lock_exclusive
 from matcher.store.embedded.process import stop_server
 from matcher.store.embedded.store import STOP_SECONDS
@@ -23,11 +23,20 @@ BASE: Final = "appendonly.aof.{}.base.rdb"
 SEQUENCE: Final = re.compile(r"^file \S+ seq (\d+) ", re.MULTILINE)
 
 
-def restore_backup(file: Path, data_dir: Path, verify: Callable[[Path], None], *, replace: bool) -> Manifest:
+def restore_backup(
+    file: Path,
+    data_dir: Path,
+    verify: Callable[[Path], None],
+    put_ledger: Callable[[Path | None], None] = lambda _: None,
+    *,
+    replace: bool,
+) -> Manifest:
     """Restore a backup into a data directory; nothing changes unless the whole backup can be read.
 
     verify: called with a data directory that holds the backup alone; it starts a store there and raises where the data
-    cannot be used. replace: where the directory has data, replace it: that data is gone then.
+    cannot be used. put_ledger: called, when the data is replaced, with the copy of the ledger, to put it into its
+    place; with None where the backup has none. replace: where the directory has data, replace it: that data is gone
+    then.
 
     Raises BackupWrong where a service runs on the directory, where it has data that is not to be replaced, or where the
     file is damaged; and OSError.
@@ -42,9 +51,12 @@ def restore_backup(file: Path, data_dir: Path, verify: Callable[[Path], None], *
         _clear(beside)
         try:
             _lay_out(beside, partial(extract_snapshot, file), 1)
+            ledger = beside.data_dir / LEDGER
+            has_ledger = extract_ledger(file, ledger)
             verify(beside.data_dir)
             last = _last_sequence(files)
             _lay_out(files, (beside.append_only / BASE.format(1)).replace, last + 1)
+            put_ledger(ledger if has_ledger else None)
         finally:
             shutil.rmtree(beside.data_dir, ignore_errors=True)
         for old in files.append_only.iterdir():
