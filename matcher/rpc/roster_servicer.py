@@ -105,7 +105,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         with self._streams.of_site(site):
             async with aclosing(self._watch.reservations(site, agent)) as changes:
                 async for record in changes:
-                    changed = convert.reservation_at_desk(site, record) if record else None
+                    changed = convert.reservation(site, record, at_desk=True) if record else None
                     yield pb.WatchReservationsResponse(reservation=changed)
 
     async def CreatePool(self, request: pb.CreatePoolRequest, _context: Context) -> pb.Pool:
