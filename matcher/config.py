@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from matcher.auth.secret_files import file_variables, read_secrets
 from matcher.auth.settings import AuthSettings, is_loopback
 from matcher.errors import SettingsWrong
 from matcher.store.redis.address import parse_address
@@ -176,6 +177,11 @@ class Settings(AuthSettings):
         None,
         description="Folder of the scorers that pools may name besides packaged and untrained, each as <name>.npz.",
     )
+    listening_entries: Path | None = Field(
+        None,
+        description="Folder of sites' own entries for listening: <site>/interests.<language>.tsv and "
+        "<site>/themes.<language>.tsv.",
+    )
     affinity_tolerance: float = Field(
         0.03,
         ge=0,
@@ -256,7 +262,14 @@ class Settings(AuthSettings):
         return value or None
 
     @field_validator(
-        "data_dir", "seal_keys_file", "model_cache", "scorers", "tls_certificate", "tls_key", "tls_client_ca"
+        "data_dir",
+        "seal_keys_file",
+        "model_cache",
+        "scorers",
+        "listening_entries",
+        "tls_certificate",
+        "tls_key",
+        "tls_client_ca",
     )
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
@@ -329,9 +342,13 @@ class SettingRow:
     name: str
     env: str
     value: str
-    source: Literal["default", "environment"]
+    source: Literal["default", "environment", "file"]
     default: str
     help: str
+
+
+SECRETS: Final = frozenset(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+"""The settings that are secret, and so may come by MATCHER_…_FILE."""
 
 
 def ignored_variables(environment: Mapping[str, str]) -> list[str]:
@@ -342,13 +359,13 @@ def ignored_variables(environment: Mapping[str, str]) -> list[str]:
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read the settings. Raises SettingsWrong, with one line, for an unknown MATCHER_* variable or a wrong value."""
     environment = os.environ if environment is None else environment
-    ignored = set(ignored_variables(environment)) | CLIENT_VARIABLES
+    ignored = set(ignored_variables(environment)) | CLIENT_VARIABLES | set(file_variables(environment, PREFIX, SECRETS))
     unknown = sorted(
         name for name in environment if name.startswith(PREFIX) and name not in ignored and not _known(name)
     )
     if unknown:
         raise SettingsWrong(f"unknown setting {', '.join(unknown)}; `matcher config` lists them all")
-    given: dict[str, Any] = {
+    given: dict[str, Any] = read_secrets(environment, PREFIX, SECRETS, Settings.model_fields) | {
         name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if _known(name)
     }
     try:
@@ -364,7 +381,7 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
 def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
     """List every setting with its value, its source and its description; secrets are not shown."""
     environment = os.environ if environment is None else environment
-    settings = load(environment)
+    settings, files = load(environment), read_secrets(environment, PREFIX, SECRETS, Settings.model_fields)
     rows = []
     for name, field in Settings.model_fields.items():
         env = PREFIX + name.upper()
@@ -376,7 +393,7 @@ def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
                 value=LEDGER_OFF
                 if name == "ledger_url" and not settings.ledger_place
                 else _shown(getattr(settings, name)),
-                source="environment" if env in environment else "default",
+                source="environment" if env in environment else "file" if name in files else "default",
                 default=_shown(default),
                 help=field.description or "",
             )

@@ -182,6 +182,7 @@ class Store:
 
     folder: Path
     process: asyncio.subprocess.Process | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def socket(self) -> Path:
@@ -206,6 +207,7 @@ class Store:
             "appendonly": "yes",
             "appendfsync": "always",
             "save": "",
+            **self.options,
         }
         self.process = await asyncio.create_subprocess_exec(
             str(find_binary(None, str(self.folder))),

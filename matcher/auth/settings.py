@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -58,6 +59,11 @@ class AuthSettings(BaseModel):
     )
     open_reflection: bool = Field(
         False, description="Tells callers who do not say who they are which methods there are (gRPC reflection)."
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder whose files hold settings, each named as its variable (`matcher_store_url`); a variable "
+        "counts before it. A secret may also come alone, by MATCHER_…_FILE.",
     )
     metrics_token: SecretStr = Field(
         SecretStr(""), description="What /metrics asks for as `Authorization: Bearer …`; empty: nothing."

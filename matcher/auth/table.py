@@ -108,6 +108,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         CreateSite=("w", Reach.SITE),
         ListSites=("psdow", Reach.SITES),
         DeleteSite=("w", Reach.SITE),
+        GetUsage=("psdow", Reach.SITE),
     )
     | _rows(
         "matcher.v1.CustomerService",
@@ -126,6 +127,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         GetOutcomes=("psdo", Reach.SITE),
         ListPraise=("as", Reach.STORED),
         WatchPraise=("as", Reach.STORED),
+        GetCoverage=("sdo", Reach.NAMED),
     )
     | _rows(
         "matcher.v1.KeyService",

@@ -13,6 +13,7 @@ from matcher.cli import (
     backup_commands,
     contact_commands,
     container_commands,
+    coverage_command,
     customer_commands,
     decision_commands,
     doctor_commands,
@@ -76,6 +77,7 @@ reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)
 why_command.add_to(app)
+coverage_command.add_to(app)
 roles_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)

@@ -70,6 +70,19 @@ ProfileWeight = Annotated[
         "--profile-weight", help="How much a customer's interests count where the message says too little; 0: never."
     ),
 ]
+
+
+class Switch(StrEnum):
+    """Whether something is done."""
+
+    ON = "ON"
+    OFF = "OFF"
+
+
+Listening = Annotated[
+    Switch | None,
+    typer.Option("--listening", case_sensitive=False, help="Count what customers bring up, for `matcher coverage`."),
+]
 Wait = Annotated[Seconds, typer.Option("--wait", help="Seconds that a contact may wait in the queue.")]
 WaitWeight = Annotated[float | None, typer.Option("--wait-weight", help="Affinity that a second of waiting is worth.")]
 HeadStart = Annotated[
@@ -186,6 +199,7 @@ OPTIONS = {
     "small_talk": "small-talk",
     "when_overloaded": "when-overloaded",
     "second_complete_ends_wrap_up": "second_complete",
+    "listening": "listening",
     "control_forgoes_relationships": "control_known",
     **DURATIONS,
     **NUMBERS,
@@ -256,6 +270,7 @@ async def create(
     floor: Floor = None,
     tolerance: Tolerance = None,
     profile_weight: ProfileWeight = None,
+    listening: Listening = None,
     scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
@@ -295,6 +310,7 @@ async def update(
     floor: Floor = None,
     tolerance: Tolerance = None,
     profile_weight: ProfileWeight = None,
+    listening: Listening = None,
     scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
@@ -322,6 +338,7 @@ async def update(
     fields = [field.name for field, _ in change.ListFields() if field.name != "wrap_up"]
     fields += [f"wrap_up.{field.name}" for field, _ in change.wrap_up.ListFields()]
     fields += ["second_complete_ends_wrap_up"] if second_complete is SecondCompletes.CHANGES_NOTHING else []
+    fields += ["listening"] if listening is Switch.OFF else []
     fields += ["control_share"] if control_share == 0.0 else []
     fields += ["control_forgoes_relationships"] if control_known is ControlRelationships.KEEP else []
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
@@ -379,6 +396,7 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
             attrgetter(field)(pool).CopyFrom(duration)
     if arguments["second_complete"] is SecondCompletes.ENDS_WRAP_UP:
         pool.second_complete_ends_wrap_up = True
+    pool.listening = arguments["listening"] is Switch.ON
     pool.control_forgoes_relationships = arguments["control_known"] is ControlRelationships.FORGO
     return pool
 

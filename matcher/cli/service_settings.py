@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from matcher.cli.session import DEFAULT_TARGET, CommandError, Session
-from matcher.config import PREFIX, Settings, load
+from matcher.config import PREFIX, SECRETS, Settings, load
 from matcher.server.announcement import Announcement, running_services
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
@@ -133,4 +133,5 @@ def _ungiven(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _given(name: str) -> bool:
-    return bool(os.environ.get(PREFIX + name.upper()))
+    variable = PREFIX + name.upper()
+    return bool(os.environ.get(variable)) or (name in SECRETS and bool(os.environ.get(f"{variable}_FILE")))

@@ -329,6 +329,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
             ("small-talk", f"{len(record.small_talk)} sentences" if record.small_talk else ""),
+            ("listening", "on: what customers bring up is counted" if record.listening else "off"),
             ("when-overloaded", overloaded.removeprefix("WHEN_OVERLOADED_")),
             ("control-share", _comparison(record)),
             ("floor", floor),

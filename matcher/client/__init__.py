@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from matcher.client.connection import Connection, Deadlines
 from matcher.client.contact_calls import ContactCalls
+from matcher.client.coverage_calls import CoverageCalls
 from matcher.client.credentials import FixedToken, TokenCommand, TokenFile, certificates_of, token_of_environment
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
@@ -32,7 +33,16 @@ __all__ = [
 
 
 class MatcherClient(
-    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, FeedbackCalls, ImpactCalls, KeyCalls, Connection
+    RoutingCalls,
+    JointCalls,
+    ContactCalls,
+    RosterCalls,
+    CustomerCalls,
+    FeedbackCalls,
+    ImpactCalls,
+    CoverageCalls,
+    KeyCalls,
+    Connection,
 ):
     """Calls the service for one site.
 

@@ -44,7 +44,14 @@ SAFE_TO_REPEAT = {
         "ListCustomers",
         "LinkCustomers",
     ),
-    "matcher.v1.FeedbackService": ("RecordOutcome", "RecordOutcomes", "GetOutcomes", "ListPraise", "GetImpactReport"),
+    "matcher.v1.FeedbackService": (
+        "RecordOutcome",
+        "RecordOutcomes",
+        "GetOutcomes",
+        "ListPraise",
+        "GetImpactReport",
+        "GetCoverage",
+    ),
     "matcher.v1.KeyService": ("ListKeys",),
 }
 """Calls whose repeat changes nothing more. CompleteReservation is not among them: where a pool keeps the former meaning

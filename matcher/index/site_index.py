@@ -110,6 +110,15 @@ class SiteIndex:
             row = self._agents.row_of.get(agent)
             return None if row is None else self._agents.current(row)
 
+    def interests(self, agent: str) -> tuple[tuple[str, ...], Floats]:
+        """Return an agent's interests and their vectors [interests, dimension]; none where there is no such agent."""
+        with self._lock:
+            row = self._agents.row_of.get(agent)
+            if row is None:
+                return (), np.zeros((0, self.dimension), np.float32)
+            texts = self._agents.agent[row].profile.interests
+            return texts, self._vectors.stored(self._agents.interests[row]).astype(np.float32)
+
     def managed_by(self, manager: str) -> list[Agent]:
         """Return the agents whom somebody manages, as they were last written."""
         with self._lock:

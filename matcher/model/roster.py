@@ -140,6 +140,8 @@ class PoolPolicy:
     after_cancel_ms: int = 0
     after_expiry_ms: int = 0
     second_complete_ends_wrap_up: bool = False
+    listening: bool = False
+    """Whether it is counted what the pool's customers bring up."""
     profile_weight: float = 1.0
     """The factor of the evidence of a customer's interests, where the message itself says too little; 0: they never
     count."""

@@ -40,12 +40,15 @@ def offered_first(preferred: Sequence[Preferred], draw: Draw | None, *, forgoes_
     return [one for one in preferred if not (forgone and one.basis is Basis.RELATIONSHIP)]
 
 
-def compare(ranking: Ranking, by_load: Sequence[Candidate], draw: Draw | None) -> Ranking:
+def compare(
+    ranking: Ranking, by_load: Sequence[Candidate], draw: Draw | None, *, alone: Basis | None = None
+) -> Ranking:
     """Return the ranking of a contact's own arm, with what the other arm's rule would have chosen.
 
     ranking: as without a comparison. by_load: the agents who meet the constraints, in the order of FALLBACK; at least
     the first. A ranking whose agent another rule chose stays, and stands outside the comparison. draw None: nothing
-    changes.
+    changes. alone: the basis that the contact would have had by itself, where its agent was chosen beside others; None:
+    the ranking's.
     """
     if draw is None:
         return ranking
@@ -54,7 +57,7 @@ def compare(ranking: Ranking, by_load: Sequence[Candidate], draw: Draw | None) -
     if draw.arm is Arm.CONTROL:
         compared = Comparison(draw, Part.TOOK_PART, _would_be(ranking.candidates, ranking.basis))
         return replace(ranking, candidates=tuple(by_load), basis=Basis.CONTROL, comparison=compared)
-    return replace(ranking, comparison=Comparison(draw, Part.TOOK_PART, _would_be(by_load, ranking.basis)))
+    return replace(ranking, comparison=Comparison(draw, Part.TOOK_PART, _would_be(by_load, alone or ranking.basis)))
 
 
 def outside(ranking: Ranking, draw: Draw | None, *, compares_relationships: bool = False) -> Ranking:

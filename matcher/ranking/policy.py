@@ -63,12 +63,13 @@ def rank(
     and the order that of `free`: the lowest load over capacity, then the longest idle.
     free: the least utilized agents, in their order; None: those of the search result.
     """
-    best = result.scores.affinity.max(initial=-np.inf)
-    if best < terms.floor or not len(result.scores.agent):
+    if basis_of(result, terms) is Basis.FALLBACK:
         least_utilized = result.least_utilized if free is None else free
         order = _Order(Basis.FALLBACK, _by_utilization(result, least_utilized[: terms.most], units))
     else:
-        order = _Order(Basis.AFFINITY, _by_affinity(result, units, best - terms.tolerance, terms.most))
+        order = _Order(
+            Basis.AFFINITY, _by_affinity(result, units, result.scores.affinity.max() - terms.tolerance, terms.most)
+        )
     return _ranking(result, units, terms, order, left_out)
 
 
@@ -91,6 +92,12 @@ def rank_with(result: SearchResult, units: Sentences, terms: RankingTerms, chose
         own = _by_utilization(result, free, units) if at is None else _candidates(result, [at], units)
         candidates = candidates[: terms.most - 1] + own
     return _ranking(result, units, terms, _Order(basis, candidates), _NOT_COUNTED)
+
+
+def basis_of(result: SearchResult, terms: RankingTerms) -> Basis:
+    """Return the basis by which `rank` orders a search result."""
+    met = len(result.scores.agent) and result.scores.affinity.max() >= terms.floor
+    return Basis.AFFINITY if met else Basis.FALLBACK
 
 
 def by_load(

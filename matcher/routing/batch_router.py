@@ -17,7 +17,7 @@ from matcher.model.requests import RouteRequest
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
 from matcher.ranking.comparison import compare, is_control
-from matcher.ranking.policy import RankingTerms, by_load, rank_with
+from matcher.ranking.policy import RankingTerms, basis_of, by_load, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_or_fall_back
@@ -154,7 +154,8 @@ class BatchRouter:
             encoded, requirements = message.to_rank.encoded, message.to_rank.requirements
             ranking = rank_with(result, encoded.units, message.terms, agent)
             if message.to_rank.draw:
-                ranking = compare(ranking, by_load(result, encoded.units, most=1), message.to_rank.draw)
+                first, alone = by_load(result, encoded.units, most=1), basis_of(result, message.terms)
+                ranking = compare(ranking, first, message.to_rank.draw, alone=alone)
             ranking = replace(ranking, left_out=left_out.of(requirements))
             decisions.append(BatchDecision(encoded, Choice(ranking, agent)))
             await asyncio.sleep(0)

@@ -44,6 +44,8 @@ class EncodedMessage:
     """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
     language: str = ""
     """The tag of the language in which the whole text is written; "": unknown."""
+    texts: Sequence[str] = ()
+    """What was compared of each unit of the text, without the unit that is the text as a whole."""
     whole: float = 0.0
     """The weight of the unit that is the text as a whole, where there is one."""
 
@@ -96,7 +98,9 @@ async def encode_message(
                 await _encode(encoder, compared.profile_texts, compared.profile_language == ENGLISH, share, until),
             ]
         )
-    encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language, whole=whole)
+    encoded = EncodedMessage(
+        compared.units, vectors, known_stems, language=compared.language, texts=compared.texts, whole=whole
+    )
     wanted = pool is None or pool.policy.profile_weight > 0
     return with_profile(encoded, profile) if profile and wanted else encoded
 
@@ -158,6 +162,7 @@ def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMess
         np.concatenate([encoded.vectors, profile.rows[said]]),
         [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
         language=encoded.language or ("" if encoded.units.spans else _language_of(profile)),
+        texts=encoded.texts,
         whole=encoded.whole,
     )
 

@@ -13,7 +13,7 @@ from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.model import Agent, Basis, Candidate, Message, Pool, Ranking, Relaxed, Requirements
 from matcher.ranking.assignment import Opening, assign
 from matcher.ranking.comparison import compare, is_control, outside, with_relationship
-from matcher.ranking.policy import RankingTerms, by_load, rank, rank_with
+from matcher.ranking.policy import RankingTerms, basis_of, by_load, rank, rank_with
 from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
 from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.mean_affinity import MeanAffinity
@@ -122,7 +122,7 @@ class SearchedContact:
         ranking = rank_with(result, units, self.terms, agent)
         if self.requirements.only:
             return outside(replace(ranking, basis=Basis.TRANSFER), draw)
-        return compare(ranking, by_load(result, units, self.by_load, 1), draw)
+        return compare(ranking, by_load(result, units, self.by_load, 1), draw, alone=basis_of(result, self.terms))
 
 
 def with_arm(searched: SearchedContact, mean: MeanAffinity, known: Candidate | None = None) -> SearchedContact:

@@ -14,6 +14,7 @@ from matcher.errors import (
     FieldsInvalid,
     FieldViolation,
 )
+from matcher.listening.listener import Listener, Said
 from matcher.model import (
     Candidate,
     Constraint,
@@ -77,7 +78,9 @@ class Router:
         ranker: Ranker,
         reserver: Reserver,
         outbox: OutboxStore,
+        listener: Listener | None = None,
     ) -> None:
+        """Take the parts; listener: hears what new contacts bring up, in pools that listen."""
         self._store = store
         self._contacts = contacts
         self.returning = ReturningCustomers(customers, clocks)
@@ -86,6 +89,7 @@ class Router:
         self._clocks = clocks
         self._ranker = ranker
         self._reserver = reserver
+        self._listener = listener
         self._outbox = outbox
 
     async def route(self, site: str, request: RouteRequest, decided: BatchDecision | None = None) -> Outcome:
@@ -135,6 +139,8 @@ class Router:
             case NobodyFree() as nobody:
                 return await self._unmatched(to_rank, nobody, explain=request.explain_unmatched)
             case outcome:
+                if self._listener and pool.policy.listening and not outcome.replayed:
+                    self._listener.hear(replica, pool, _said(message, encoded, outcome))
                 return outcome
 
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
@@ -265,6 +271,20 @@ class Router:
         await self._outbox.note_unmatched(request.replica.site, nobody.contact, request.pool.id, channel, reason)
         lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
         return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)
+
+
+def _said(message: Message, encoded: EncodedMessage, outcome: ReservedOutcome | QueuedOutcome) -> Said:
+    """Return what a contact's decision has of its message, and who was held for the contact."""
+    held = outcome.reservation if isinstance(outcome, ReservedOutcome) else None
+    return Said(
+        contact=outcome.contact if isinstance(outcome, QueuedOutcome) else outcome.reservation.contact,
+        customer=message.customer,
+        agent=held.agent if held else "",
+        channel=message.requirements.channel,
+        texts=encoded.texts,
+        vectors=encoded.vectors,
+        language=encoded.language,
+    )
 
 
 def _reached(scope: Scope, replica: SiteReplica, left_out: LeftOut) -> LeftOut:

@@ -63,6 +63,7 @@ DEFAULTED: Final = frozenset(
         "RouteMessageRequest.pool",
         "RouteMessagesRequest.requests.pool",
         "SuggestAgentsRequest.pool",
+        "GetCoverageRequest.pool",
         "CreateAgentRequest.agent.pools",
     }
 )

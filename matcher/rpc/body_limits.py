@@ -67,6 +67,7 @@ _BY_SERVICE: Final = {
         "CreateSite": SMALL_BYTES,
         "ListSites": SMALL_BYTES,
         "DeleteSite": SMALL_BYTES,
+        "GetUsage": SMALL_BYTES,
     },
     customers_pb2.DESCRIPTOR.services_by_name["CustomerService"]: {
         "PutCustomer": CUSTOMER_BYTES,
@@ -83,6 +84,7 @@ _BY_SERVICE: Final = {
         "GetOutcomes": SMALL_BYTES,
         "ListPraise": SMALL_BYTES,
         "WatchPraise": SMALL_BYTES,
+        "GetCoverage": SMALL_BYTES,
     },
     keys_pb2.DESCRIPTOR.services_by_name["KeyService"]: {
         "CreateKey": AGENT_BYTES,

@@ -11,6 +11,7 @@ from typing import Final
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model.outcomes import ContactOutcomes, Outcome, OutcomeRecorded, OutcomeWrite, standing
 from matcher.model.praise import Praise
+from matcher.rpc.convert_coverage import coverage, coverage_request
 from matcher.rpc.convert_impact import impact_report
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.open_streams import OpenStreams
@@ -22,8 +23,8 @@ from matcher.rpc.times import timestamp
 from matcher.rpc.validation import feedback as check
 from matcher.rpc.validation import impact as check_impact
 from matcher.rpc.validation.violations import page_token
+from matcher.v1 import coverage_pb2, feedback_pb2_grpc
 from matcher.v1 import feedback_pb2 as pb
-from matcher.v1 import feedback_pb2_grpc
 from matcher.v1.impact_pb2 import GetImpactReportRequest, ImpactReport
 
 _PRAISE: Final = "praise"
@@ -32,13 +33,21 @@ _STREAM: Final = "praise stream"
 
 
 class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
-    """Serves outcomes, praise, and what the comparison shows."""
+    """Serves outcomes, praise, what the comparison shows, and what customers bring up."""
 
     def __init__(self, services: Services, streams: OpenStreams) -> None:
         self._feedback = services.feedback
         self._praise = services.praise
         self._impact = services.impact
         self._streams = streams
+        self._coverage = services.coverage
+
+    async def GetCoverage(
+        self, request: coverage_pb2.GetCoverageRequest, _context: Context
+    ) -> coverage_pb2.GetCoverageResponse:
+        """Report what the customers of a pool bring up."""
+        site, pool, days = coverage_request(request)
+        return coverage(site, await self._coverage.coverage(site, pool, days))
 
     async def RecordOutcome(self, request: pb.RecordOutcomeRequest, _context: Context) -> pb.RecordOutcomeResponse:
         """Record outcomes of a contact, and praise."""

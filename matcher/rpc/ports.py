@@ -30,11 +30,13 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
 from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
 from matcher.model.praise import Praise, PraisePage, Readers
+from matcher.model.quotas import QuotaUse
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 
 
@@ -292,8 +294,18 @@ class SiteService(Protocol):
     async def sites(self, most: int, after: str) -> Page[Site]:
         """List sites by id, from `after` on."""
 
+    async def usage(self, site: str) -> Sequence[QuotaUse]:
+        """Read how much of its quotas a site uses."""
+
     async def delete_site(self, site: str, force: bool) -> None:
         """Remove a site."""
+
+
+class CoverageService(Protocol):
+    """What customers bring up. Every method may raise a MatcherError."""
+
+    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
+        """Return what the customers of a pool brought up in the last days."""
 
 
 class AccessKeyService(Protocol):
@@ -331,6 +343,7 @@ class Services:
     pools: PoolService
     sites: SiteService
     customers: CustomerService
+    coverage: CoverageService
     forgetting: Forgetting
     impact: ImpactService
     feedback: FeedbackService

@@ -22,6 +22,7 @@ from matcher.config import LEDGER_OFF, Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
 from matcher.ledger.database import LedgerDatabase
+from matcher.listening.listener import Listener
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.routing.assigner import Assigner
@@ -55,6 +56,7 @@ from matcher.server.tracing import tracing
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.coverage import CoverageService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
 from matcher.services.feedback import FeedbackService
@@ -169,13 +171,14 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         open_ledger(settings, store, telemetry, tasks) as ledger,
         recognised(settings, store.client, tasks) as callers,
     ):
-        router, assigner = _routing(store, replicas.sites, ranker, telemetry)
+        listener = _listener(settings, store)
+        router, assigner = _routing(store, replicas.sites, ranker, telemetry, listener)
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
         services = _services(
-            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers
+            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers, listener
         )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
@@ -185,8 +188,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
         )
         async with (
+            ending(listener.close),
             open_server(settings, telemetry, services, health, turns, replicas.sites, callers) as address,
             ending(windows.close),
+            background(tasks, "listening", listener.run),
             background(tasks, "readiness", watch),
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
@@ -231,7 +236,18 @@ def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
     return Rewriting(store.stores.rewrites, settings.forget_rewrite_seconds, embedded=embedded)
 
 
-def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry) -> tuple[Router, Assigner]:
+def _listener(settings: Settings, store: OpenStore) -> Listener:
+    return Listener(
+        store.stores.listening,
+        lambda site: store.client.of(site).now_ms(),
+        settings.models_dir,
+        settings.listening_entries,
+    )
+
+
+def _routing(
+    store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry, listener: Listener
+) -> tuple[Router, Assigner]:
     client, stores, keys = store.client, store.stores, store.key_watch.keys
     reserver = Reserver(
         stores.routing,
@@ -252,6 +268,7 @@ def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: T
             ranker,
             reserver,
             stores.outbox,
+            listener,
         ),
         Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
     )
@@ -268,6 +285,7 @@ def _services(
     telemetry: Telemetry,
     ledger: Ledger,
     callers: Callers,
+    listener: Listener,
 ) -> Services:
     client, stores = store.client, store.stores
 
@@ -287,6 +305,7 @@ def _services(
         imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         customers=customers,
+        coverage=CoverageService(stores.listening, listener, sites, client),
         forgetting=Forgetting(
             customers,
             agents,

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from pydantic import SecretStr
 
-from matcher.config import PREFIX, Settings
+from matcher.config import PREFIX, Settings, explain
 from matcher.encoder.settings import usable_cores
 from matcher.errors import SettingsWrong
 
@@ -152,7 +152,9 @@ def _environment(settings: Settings, number: int, address: str) -> dict[str, str
         "metrics_listen": f"{host}:{int(port) + number - 1 if int(port) else 0}" if settings.metrics_listen else "",
     }
     variables = {}
-    for name in Settings.model_fields:
+    # What this process has read of files the workers read there, too.
+    from_files = {row.name for row in explain() if row.source == "file"}
+    for name in Settings.model_fields.keys() - from_files:
         value = own.get(name, getattr(settings, name))
         if value is None:
             continue

@@ -47,6 +47,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:customer:<id>      | hash   | what is remembered's | handles, sealed; agent → how it went             |
 | m:{site}:profile:<id>       | hash   | until consent ends   | a customer's interests and vectors, sealed       |
 | m:{site}:customers          | zset   | the last customer's  | customer → until when anything is remembered     |
+| m:{site}:heard:<pool>:<day> | hash   | 90 days              | counts of what contacts brought up, no person    |
+| m:{site}:people:<entry>     | string | the day + 10 minutes | HyperLogLog of the people who brought it up      |
+| m:{site}:salt:<day>         | string | the day + 10 minutes | the salt of that day's digests of people         |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
 | m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
 | m:{site}:outcome:<contact>  | hash   | keep                 | outcomes that were recorded lately               |
@@ -223,6 +226,18 @@ class Keys:
     def profile(self, customer: str) -> str:
         """Return the key of the interests that a customer agreed to leave."""
         return self._of(f"profile:{customer}")
+
+    def heard(self, pool: str, day: int) -> str:
+        """Return the key of the counts of what a pool's contacts brought up on a day (days since 1970)."""
+        return self._of(f"heard:{pool}:{day}")
+
+    def people(self, pool: str, day: int, entry: str) -> str:
+        """Return the key of the people of a pool who brought an entry up on a day."""
+        return self._of(f"people:{pool}:{day}:{entry}")
+
+    def salt(self, day: int) -> str:
+        """Return the key of the salt of a day's digests of people."""
+        return self._of(f"salt:{day}")
 
     def pool(self, pool: str) -> str:
         """Return the key of a pool."""

@@ -14,6 +14,7 @@ from matcher.store.contacts import ContactStore
 from matcher.store.customer_records import CustomerRecordStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
+from matcher.store.listening import ListeningStore
 from matcher.store.models import ModelStore
 from matcher.store.outbox import OutboxStore
 from matcher.store.outcomes import OutcomeStore
@@ -45,6 +46,7 @@ class Stores:
     presence: PresenceStore
     events: EventStore
     audit: AuditStore
+    listening: ListeningStore
     outcomes: OutcomeStore
     praise: PraiseStore
     outbox: OutboxStore
@@ -88,6 +90,7 @@ class Stores:
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),
+            listening=ListeningStore(connection, RewriteStore(connection)),
             outcomes=OutcomeStore(connection, kept_ms=lifetimes.keep_ms, outbox_kept=lifetimes.outbox_kept),
             praise=PraiseStore(connection, keys, kept_ms=lifetimes.praise_ms, events_kept=lifetimes.events_kept),
             outbox=OutboxStore(connection, lifetimes.outbox_kept),

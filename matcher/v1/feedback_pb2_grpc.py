@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from matcher.v1 import coverage_pb2 as matcher_dot_v1_dot_coverage__pb2
 from matcher.v1 import feedback_pb2 as matcher_dot_v1_dot_feedback__pb2
 from matcher.v1 import impact_pb2 as matcher_dot_v1_dot_impact__pb2
 
@@ -57,6 +58,11 @@ class FeedbackServiceStub:
                 request_serializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.FromString,
                 _registered_method=True)
+        self.GetCoverage = channel.unary_unary(
+                '/matcher.v1.FeedbackService/GetCoverage',
+                request_serializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.FromString,
+                _registered_method=True)
         self.WatchPraise = channel.unary_stream(
                 '/matcher.v1.FeedbackService/WatchPraise',
                 request_serializer=matcher_dot_v1_dot_feedback__pb2.WatchPraiseRequest.SerializeToString,
@@ -104,6 +110,15 @@ class FeedbackServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCoverage(self, request, context):
+        """Reports what the customers of a pool bring up, what of it nobody shares, what rises, and whose interests nobody asks
+        for. Of a pool that does not listen (Pool.listening) it reports what was heard before. The first call of a process may
+        take half a minute: it encodes the entries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchPraise(self, request, context):
         """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream.
         """
@@ -142,6 +157,11 @@ def add_FeedbackServiceServicer_to_server(servicer, server):
                     servicer.ListPraise,
                     request_deserializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.SerializeToString,
+            ),
+            'GetCoverage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCoverage,
+                    request_deserializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.SerializeToString,
             ),
             'WatchPraise': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchPraise,
@@ -264,6 +284,33 @@ class FeedbackService:
             '/matcher.v1.FeedbackService/ListPraise',
             matcher_dot_v1_dot_feedback__pb2.ListPraiseRequest.SerializeToString,
             matcher_dot_v1_dot_feedback__pb2.ListPraiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCoverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.FeedbackService/GetCoverage',
+            matcher_dot_v1_dot_coverage__pb2.GetCoverageRequest.SerializeToString,
+            matcher_dot_v1_dot_coverage__pb2.GetCoverageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ Feedback: what became of contacts afterwards, and what customers praise."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from matcher.v1 import coverage_pb2 as _coverage_pb2
 from matcher.v1 import feedback_pb2 as _feedback_pb2
 from matcher.v1 import impact_pb2 as _impact_pb2
 import abc as _abc_1
@@ -47,6 +48,11 @@ class FeedbackServiceStub:
     """Reads the outcomes of a contact: those that count, and all that were recorded."""
     ListPraise: _grpc.UnaryUnaryMultiCallable[_feedback_pb2.ListPraiseRequest, _feedback_pb2.ListPraiseResponse]
     """Lists what customers praise of an agent, or of all agents whom a manager manages, the latest first."""
+    GetCoverage: _grpc.UnaryUnaryMultiCallable[_coverage_pb2.GetCoverageRequest, _coverage_pb2.GetCoverageResponse]
+    """Reports what the customers of a pool bring up, what of it nobody shares, what rises, and whose interests nobody asks
+    for. Of a pool that does not listen (Pool.listening) it reports what was heard before. The first call of a process may
+    take half a minute: it encodes the entries.
+    """
     WatchPraise: _grpc.UnaryStreamMultiCallable[_feedback_pb2.WatchPraiseRequest, _feedback_pb2.WatchPraiseResponse]
     """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream."""
     GetImpactReport: _grpc.UnaryUnaryMultiCallable[_impact_pb2.GetImpactReportRequest, _impact_pb2.ImpactReport]
@@ -73,6 +79,11 @@ class FeedbackServiceAsyncStub(FeedbackServiceStub):
     """Reads the outcomes of a contact: those that count, and all that were recorded."""
     ListPraise: _aio.UnaryUnaryMultiCallable[_feedback_pb2.ListPraiseRequest, _feedback_pb2.ListPraiseResponse]  # type: ignore[assignment]
     """Lists what customers praise of an agent, or of all agents whom a manager manages, the latest first."""
+    GetCoverage: _aio.UnaryUnaryMultiCallable[_coverage_pb2.GetCoverageRequest, _coverage_pb2.GetCoverageResponse]  # type: ignore[assignment]
+    """Reports what the customers of a pool bring up, what of it nobody shares, what rises, and whose interests nobody asks
+    for. Of a pool that does not listen (Pool.listening) it reports what was heard before. The first call of a process may
+    take half a minute: it encodes the entries.
+    """
     WatchPraise: _aio.UnaryStreamMultiCallable[_feedback_pb2.WatchPraiseRequest, _feedback_pb2.WatchPraiseResponse]  # type: ignore[assignment]
     """Streams praise as it is recorded, for the agent's desk or the manager's; a token resumes the stream."""
     GetImpactReport: _aio.UnaryUnaryMultiCallable[_impact_pb2.GetImpactReportRequest, _impact_pb2.ImpactReport]  # type: ignore[assignment]
@@ -120,6 +131,17 @@ class FeedbackServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_feedback_pb2.ListPraiseResponse, _abc.Awaitable[_feedback_pb2.ListPraiseResponse]]:
         """Lists what customers praise of an agent, or of all agents whom a manager manages, the latest first."""
+
+    @_abc_1.abstractmethod
+    def GetCoverage(
+        self,
+        request: _coverage_pb2.GetCoverageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coverage_pb2.GetCoverageResponse, _abc.Awaitable[_coverage_pb2.GetCoverageResponse]]:
+        """Reports what the customers of a pool bring up, what of it nobody shares, what rises, and whose interests nobody asks
+        for. Of a pool that does not listen (Pool.listening) it reports what was heard before. The first call of a process may
+        take half a minute: it encodes the entries.
+        """
 
     @_abc_1.abstractmethod
     def WatchPraise(

@@ -417,6 +417,7 @@ class Pool(_message.Message):
     SECOND_COMPLETE_ENDS_WRAP_UP_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DURATION_FIELD_NUMBER: _builtins.int
     PROFILE_WEIGHT_FIELD_NUMBER: _builtins.int
+    LISTENING_FIELD_NUMBER: _builtins.int
     CONTROL_SHARE_FIELD_NUMBER: _builtins.int
     CONTROL_FORGOES_RELATIONSHIPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -475,6 +476,10 @@ class Pool(_message.Message):
     profile_weight: _builtins.float
     """How much the interests that a customer brings along count, 0 to 1, where the message itself meets no available agent's
     interest at or above the floor: their evidence is multiplied by it. Else they do not count. 0: never. Unset: 1.
+    """
+    listening: _builtins.bool
+    """Count what the pool's customers bring up: which interests and service themes, by whole days, for GetCoverage. No word of
+    a customer is kept, and nothing of it changes a decision. Unset: nothing is counted (docs/coverage.md).
     """
     control_share: _builtins.float
     """The share of new contacts that are control, 0 to 0.5: their agents are chosen by the rule of FALLBACK, to compare what
@@ -606,12 +611,13 @@ class Pool(_message.Message):
         second_complete_ends_wrap_up: _builtins.bool = ...,
         first_response_duration: _duration_pb2.Duration | None = ...,
         profile_weight: _builtins.float | None = ...,
+        listening: _builtins.bool = ...,
         control_share: _builtins.float = ...,
         control_forgoes_relationships: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "control_forgoes_relationships", b"control_forgoes_relationships", "control_share", b"control_share", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "scorer_serving", b"scorer_serving", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "control_forgoes_relationships", b"control_forgoes_relationships", "control_share", b"control_share", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "listening", b"listening", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "scorer_serving", b"scorer_serving", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
@@ -1518,6 +1524,84 @@ class DeleteSiteRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteSiteRequest: _TypeAlias = DeleteSiteRequest  # noqa: Y015
+
+@_typing.final
+class GetUsageRequest(_message.Message):
+    """Request of GetUsage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The site, "sites/{site}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageRequest: _TypeAlias = GetUsageRequest  # noqa: Y015
+
+@_typing.final
+class Usage(_message.Message):
+    """How much of the quotas is used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTAS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotaUse]:
+        """The quotas of the site (agents, pools, waiting_contacts), then those of the caller in the process that answers
+        (calls_per_second, streams) where callers say who they are.
+        """
+
+    def __init__(
+        self,
+        *,
+        quotas: _abc.Iterable[Global___QuotaUse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quotas", b"quotas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Usage: _TypeAlias = Usage  # noqa: Y015
+
+@_typing.final
+class QuotaUse(_message.Message):
+    """How much of a quota is used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTA_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    quota: _builtins.str
+    """The quota's name, as QUOTA_EXCEEDED gives it."""
+    used: _builtins.int
+    """How much is used now."""
+    limit: _builtins.float
+    """The most that may be used; 0: there is no limit."""
+    def __init__(
+        self,
+        *,
+        quota: _builtins.str = ...,
+        used: _builtins.int = ...,
+        limit: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "quota", b"quota", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotaUse: _TypeAlias = QuotaUse  # noqa: Y015
 
 @_typing.final
 class BeatAgentRequest(_message.Message):

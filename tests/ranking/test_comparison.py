@@ -19,7 +19,7 @@ from matcher.model import (
     unpacked_seen,
 )
 from matcher.ranking.comparison import choose, compare, draw_arm, offered_first, outside
-from matcher.ranking.policy import RankingTerms, by_load, rank
+from matcher.ranking.policy import RankingTerms, basis_of, by_load, rank, rank_with
 from tests.ranking.search_results import UNITS, found_of
 
 SALT = b"salt of a site"
@@ -63,6 +63,17 @@ def test_where_nothing_is_said_both_arms_choose_the_same_agent() -> None:
         assert compared.candidates[0] == free[0]
         assert compared.compared is not None
         assert compared.compared.would_be == WouldBe(free[0].agent, Basis.FALLBACK, 0.0)
+
+
+def test_beside_others_a_treatment_contact_keeps_the_basis_it_would_have_had_alone() -> None:
+    """Whoever got the far agent in a joint choice is compared with control contacts that had somebody close, too."""
+    far = FOUND.least_utilized[0].agent.id
+    ranking = rank_with(FOUND, UNITS, TERMS, far)
+    assert ranking.basis is Basis.FALLBACK
+    compared = compare(ranking, by_load(FOUND, UNITS), TREATMENT, alone=basis_of(FOUND, TERMS))
+    assert (compared.basis, compared.candidates) == (ranking.basis, ranking.candidates)
+    assert compared.compared is not None
+    assert compared.compared.would_be == WouldBe(far, Basis.AFFINITY, 0.0)
 
 
 def test_what_another_rule_chose_stands_outside() -> None:

@@ -24,6 +24,7 @@ from matcher.model import (
 from matcher.model.customers import Consent, CustomerInterest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.rpc.validation.violations import page_token
+from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as patrons
 from matcher.v1 import keys_pb2
 from matcher.v1 import roster_pb2 as people
@@ -143,6 +144,14 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "forget the interests of a customer": (
         patrons.PutCustomerRequest(parent="sites/default", customer=patrons.Customer(name=ANN_NAME)),
         ("put_customer", ("default", "c0ffee", (), (), None, "")),
+    ),
+    "what customers bring up": (
+        coverage.GetCoverageRequest(parent="sites/default", pool="sites/default/pools/sales", days=7),
+        ("coverage", ("default", "sales", 7)),
+    ),
+    "what customers of the default pool bring up in four weeks": (
+        coverage.GetCoverageRequest(parent="sites/default"),
+        ("coverage", ("default", "default", 28)),
     ),
     "make a key": (
         keys_pb2.CreateKeyRequest(
@@ -384,6 +393,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "remove a pool": (people.DeletePoolRequest(name=BILLING_NAME), ("delete_pool", ("default", "billing", ""))),
     "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),
     "list sites": (people.ListSitesRequest(page_size=2), ("sites", (2, ""))),
+    "read how much of its quotas a site uses": (people.GetUsageRequest(name="sites/acme"), ("usage", ("acme",))),
     "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
     **FEEDBACK_CALLS,
 }

@@ -38,7 +38,9 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.coverage import Coverage, Covered, EntryKind, Unasked
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.quotas import QuotaUse
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
@@ -335,8 +337,21 @@ class SitesDouble(Double):
     async def sites(self, most: int, after: str) -> Page[Site]:
         return self.record("sites", Page((Site("acme", "u-1"), Site("default", "u-2")), ""), most, after)
 
+    async def usage(self, site: str) -> Sequence[QuotaUse]:
+        return self.record("usage", [QuotaUse("agents", 2, 200)], site)
+
     async def delete_site(self, site: str, force: bool) -> None:
         self.record("delete_site", None, site, force)
+
+
+class CoverageDouble(Double):
+    """The double of what customers bring up."""
+
+    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
+        one = Covered(EntryKind.INTEREST, "cats", "cats", 40, 15, 0, 10, 20, 5, rising=True)
+        theme = Covered(EntryKind.THEME, "gift", "gifts", 15, 10, 0, 0, None, None, rising=False)
+        asked = Coverage(pool, 20_000, 20_027, 300, 28, True, (one, theme), (Unasked("ann", "chess", "chess"),))
+        return self.record("coverage", asked, site, pool, days)
 
 
 @dataclass
@@ -352,6 +367,7 @@ class Doubles:
     pools: PoolsDouble = field(default_factory=PoolsDouble)
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
+    coverage: CoverageDouble = field(default_factory=CoverageDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
     impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
@@ -372,6 +388,7 @@ class Doubles:
             pools=self.pools,
             sites=self.sites,
             customers=self.customers,
+            coverage=self.coverage,
             forgetting=self.forgetting,
             impact=self.impact,
             feedback=self.feedback,
@@ -391,6 +408,7 @@ class Doubles:
             self.pools,
             self.sites,
             self.customers,
+            self.coverage,
             self.forgetting,
             self.impact,
             self.feedback,

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.rpc.status import status_of
 from matcher.rpc.validation.violations import MOST_NOTED, page_token
+from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as customers
 from matcher.v1 import feedback_pb2 as feedback
 from matcher.v1 import keys_pb2
@@ -302,6 +303,10 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         {"parent", "agent", "page_size", "page_token"},
     ),
     "an unknown choice of a pool": (policy("when_overloaded", when_overloaded=9), {"pool.when_overloaded"}),
+    "coverage of no pool, for too many days": (
+        coverage.GetCoverageRequest(parent="default", pool="sites/default", days=91),
+        {"parent", "pool", "days"},
+    ),
     **ROSTER_CASES,
     **CUSTOMER_CASES,
     **FEEDBACK_CASES,

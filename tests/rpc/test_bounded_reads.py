@@ -11,9 +11,11 @@ from google.protobuf.message import Message
 
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.rpc import route_messages
+from matcher.rpc.convert_coverage import coverage_request
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts, customers, feedback, impact, imports, keys, roster, routing
 from matcher.rpc.validation.violations import MOST_NOTED, resource
+from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as patrons
 from matcher.v1 import feedback_pb2, impact_pb2, keys_pb2
 from matcher.v1 import roster_pb2 as people
@@ -61,6 +63,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     people.DeletePoolRequest: lambda request: roster.delete(request.name, Kind.POOL, request.etag),
     people.CreateSiteRequest: roster.create_site,
     people.ListSitesRequest: lambda request: roster.sites(request, "sites"),
+    coverage.GetCoverageRequest: coverage_request,
     patrons.PutCustomerRequest: customers.put,
     patrons.GetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
     patrons.LookupCustomerRequest: customers.lookup,
@@ -78,6 +81,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     keys_pb2.ListKeysRequest: lambda _: None,
     keys_pb2.RotateKeyRequest: keys.rotate,
     keys_pb2.RevokeKeyRequest: keys.revoke,
+    people.GetUsageRequest: lambda request: roster.site("name", request.name),
     people.DeleteSiteRequest: lambda request: roster.site("name", request.name),
 }
 OUTPUT_ONLY = {

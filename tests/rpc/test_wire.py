@@ -13,7 +13,7 @@ from matcher.rpc.body_limits import GRPC_BYTES, LIMITS, ROUTE_BYTES, limit_of
 from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.server import drain
 from matcher.v1 import customers_pb2 as customers
-from matcher.v1 import keys_pb2
+from matcher.v1 import feedback_pb2, keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.conftest import Service, failure, failure_of
@@ -93,7 +93,13 @@ async def test_a_body_that_is_no_message_is_malformed(service: Service, method: 
 
 METHODS = {
     f"/{kind.full_name}/{method.name}": method
-    for file in (routing.DESCRIPTOR, people.DESCRIPTOR, customers.DESCRIPTOR, keys_pb2.DESCRIPTOR)
+    for file in (
+        routing.DESCRIPTOR,
+        people.DESCRIPTOR,
+        customers.DESCRIPTOR,
+        keys_pb2.DESCRIPTOR,
+        feedback_pb2.DESCRIPTOR,
+    )
     for kind in file.services_by_name.values()
     for method in kind.methods
 }

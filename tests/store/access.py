@@ -30,6 +30,9 @@ SCRIPTED: Final = (
     "hmget",
     "hgetall",
     "hincrby",
+    "hsetnx",
+    "pfadd",
+    "pfcount",
     "pexpire",
     "pexpireat",
     "persist",
@@ -98,7 +101,7 @@ CALLED: Final = (
 )
 """The commands that the service calls."""
 
-INSPECTING: Final = ("pttl", "type")
+INSPECTING: Final = ("dump", "pttl", "type")
 """The commands that only tests call, to inspect what is stored."""
 
 

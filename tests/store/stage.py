@@ -303,6 +303,8 @@ class Stage:
             returned="RETURNED",
         )
         call: Callable[..., VerbCall] = VERBS[verb]
+        if verb == "complete":
+            args = {"outcomes": keys.outcomes(reservation.contact), **args}
         return await self.connection.verb(call(transition=transition, **args))
 
     async def ends(self) -> tuple[int, ...]:

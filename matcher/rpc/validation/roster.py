@@ -43,6 +43,7 @@ _WRAP_UP: Final = {
     "after_expiry": "after_expiry_ms",
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance", "profile_weight"})
+_SWITCHES: Final = frozenset({"second_complete_ends_wrap_up", "listening"})
 _COUNTS: Final = frozenset({"max_missed", "max_declined"})
 POOL_PATHS: Final = frozenset(
     {
@@ -52,6 +53,7 @@ POOL_PATHS: Final = frozenset(
         *_COUNTS,
         "small_talk",
         "when_overloaded",
+        *_SWITCHES,
         "second_complete_ends_wrap_up",
         "control_share",
         "control_forgoes_relationships",
@@ -228,8 +230,7 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
             given = pool.HasField(path)  # type: ignore[arg-type]
             values[field] = wrong.milliseconds(f"pool.{path}", getattr(pool, path), least, most) if given else None
     values |= _wrap_up_values(wrong, pool.wrap_up, paths)
-    if "second_complete_ends_wrap_up" in paths:
-        values["second_complete_ends_wrap_up"] = pool.second_complete_ends_wrap_up
+    values |= {path: getattr(pool, path) for path in _SWITCHES & paths}
     for path in sorted(_SHARES & paths):
         given = pool.HasField(path)  # type: ignore[arg-type]
         values[path] = wrong.share(f"pool.{path}", getattr(pool, path)) if given else None

@@ -26,6 +26,7 @@ from matcher.store.verbs.customers import (
 )
 from matcher.store.verbs.feedback import GivenOutcome, PutPraise, RecordOutcomes
 from matcher.store.verbs.keys import UseKeys
+from matcher.store.verbs.listening import Hear, HeardContact, HeardEntry
 from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteUnmatched, PersonToForget
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
@@ -114,6 +115,9 @@ __all__ = [
     "GivenOutcome",
     "HandedOn",
     "Handle",
+    "Hear",
+    "HeardContact",
+    "HeardEntry",
     "Lead",
     "Leave",
     "Link",
@@ -184,6 +188,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         MissBeat,
         Lead,
         GiveBack,
+        Hear,
         Link,
         Remember,
         PutProfile,

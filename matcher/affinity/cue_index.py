@@ -1,0 +1,146 @@
+"""Cue index: finds which entries' cues stand in a text, by the words that the text and the cues have in common.
+
+A cue of several words stands in a text that has all of them, in any order and any form that the language's stemmer
+knows. In Japanese and Chinese a cue is a stretch of signs.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import Stemmer
+
+SPACELESS: Final = ("ja", "zh")
+"""Languages that are written without spaces between words."""
+
+CUT: Final = 5
+"""Letters of a long word by which it is compared in a language without a stemmer."""
+
+_STEMMERS: Final = {
+    "en": "english",
+    "de": "german",
+    "es": "spanish",
+    "fr": "french",
+    "it": "italian",
+    "nl": "dutch",
+    "pt": "portuguese",
+    "ru": "russian",
+    "tr": "turkish",
+}
+_WORD: Final = re.compile(r"[^\W_]+")
+_NOT: Final = re.compile(r"n't\b")
+
+
+class _Stemmers(threading.local):
+    """Hold one stemmer a thread and language: a Snowball stemmer must not be shared by threads."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Stemmer.Stemmer] = {}
+
+    def stem(self, words: list[str], language: str) -> list[str]:
+        """Return the stem of each word."""
+        stemmer = self.of.get(language)
+        if stemmer is None:
+            # No cache of words: what a customer wrote is gone when the call is over.
+            stemmer = self.of[language] = Stemmer.Stemmer(_STEMMERS[language], 0)
+        stems: list[str] = stemmer.stemWords(words)
+        return stems
+
+
+_THREAD: Final = _Stemmers()
+
+
+def stems_of(text: str, language: str) -> set[str]:
+    """Return the words of a text, each as the language's stemmer leaves it."""
+    return set(_stems(_words(_normal(text), language), language))
+
+
+def _words(text: str, language: str) -> list[str]:
+    text = text.lower()
+    return _WORD.findall(_NOT.sub(" not", text) if language == "en" else text)
+
+
+def _stems(words: list[str], language: str) -> list[str]:
+    if language in _STEMMERS:
+        return _THREAD.stem(words, language)
+    return [word[:CUT] if len(word) > CUT + 1 else word for word in words]
+
+
+def _stems_by_word(words: set[str], language: str) -> dict[str, str]:
+    distinct = list(words)
+    return dict(zip(distinct, _stems(distinct, language), strict=True))
+
+
+def _normal(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).replace("\u2019", "'")
+
+
+class CueIndex:
+    """Find the entries of one language whose cues stand in a text. It is read by several threads and never changed."""
+
+    def __init__(self, language: str, cues: Iterable[tuple[int, str]]) -> None:
+        """cues: each with the number of its entry."""
+        self._language = language
+        self._signs: dict[str, list[tuple[str, int]]] = {}
+        self._alone: dict[str, tuple[int, ...]] = {}
+        self._several: dict[str, tuple[tuple[tuple[str, ...], int], ...]] = {}
+        if language in SPACELESS:
+            self._index_signs(cues)
+        else:
+            self._index_words(cues)
+
+    def find(self, text: str) -> set[int]:
+        """Return the numbers of the entries that have a cue in the text."""
+        return set(self._find_signs(text) if self._language in SPACELESS else self._find_words(text))
+
+    def _index_signs(self, cues: Iterable[tuple[int, str]]) -> None:
+        for number, cue in cues:
+            signs = _normal(cue)
+            if signs:
+                self._signs.setdefault(signs[:2], []).append((signs, number))
+
+    def _find_signs(self, text: str) -> Iterator[int]:
+        text = _normal(text)
+        for at in range(len(text)):
+            # A cue is found by its first two signs, or by its one.
+            for begin in {text[at], text[at : at + 2]}:
+                for signs, number in self._signs.get(begin, ()):
+                    if text.startswith(signs, at):
+                        yield number
+
+    def _index_words(self, cues: Iterable[tuple[int, str]]) -> None:
+        said = [(number, _words(_normal(cue), self._language)) for number, cue in cues]
+        stems = _stems_by_word({word for _, words in said for word in words}, self._language)
+        split = [(number, frozenset(stems[word] for word in words)) for number, words in said]
+        often = Counter(word for _, words in split for word in words)
+        alone, several = defaultdict[str, set[int]](set), defaultdict[str, set[tuple[tuple[str, ...], int]]](set)
+        for number, words in split:
+            if len(words) == 1:
+                alone[next(iter(words))].add(number)
+            elif words:
+                # The rarest of its words leads to a cue: few texts have it.
+                rarest = min(words, key=lambda word: (often[word], word))
+                several[rarest].add((tuple(words - {rarest}), number))
+        self._alone = {word: tuple(numbers) for word, numbers in alone.items()}
+        self._several = {word: tuple(rest) for word, rest in several.items()}
+
+    def _find_words(self, text: str) -> Iterator[int]:
+        words = stems_of(text, self._language)
+        for word in words:
+            yield from self._alone.get(word, ())
+            for others, number in self._several.get(word, ()):
+                if words.issuperset(others):
+                    yield number
+
+
+def indexes(cues: Iterable[tuple[str, int, Sequence[str]]]) -> dict[str, CueIndex]:
+    """Return an index by language, given entries in it: language, number of the entry, cues."""
+    by_language = defaultdict[str, list[tuple[int, str]]](list)
+    for language, number, of_entry in cues:
+        by_language[language] += ((number, cue) for cue in of_entry)
+    return {language: CueIndex(language, pairs) for language, pairs in by_language.items()}
