@@ -38,6 +38,11 @@ class Scope:
         """Return the agent at whose desk alone the caller is; None where the caller reaches more."""
         return next(iter(self.agents)) if len(self.agents) == 1 and not self.pools and self.pools is not None else None
 
+    @property
+    def is_desk(self) -> bool:
+        """Return whether the caller is at agents' own desks alone."""
+        return bool(self.agents) and self.pools is not None and not self.pools
+
     def packed(self, agent: str = "") -> str:
         """Return the pools as the store's verbs take them, ";billing;sales;"; "" for all pools, and at the own desk."""
         if self.pools is None or agent in self.agents:

@@ -35,9 +35,10 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.resource_names import site_name
+from matcher.model.scope import scope_of_call
 from matcher.rpc import status
 from matcher.rpc.candidates import candidate, candidate_at_desks
-from matcher.rpc.convert_comparison import arm, compared, probability, seen_agent
+from matcher.rpc.convert_comparison import arm, compared, probability, seen_agent, without_arm
 from matcher.rpc.convert_requirements import required_skills, requirements_of
 from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.times import duration as _duration
@@ -122,9 +123,9 @@ def suggestions(site: str, ranking: Ranking) -> routing_pb2.SuggestAgentsRespons
     )
 
 
-def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
-    """Convert a reservation."""
-    return routing_pb2.Reservation(
+def reservation(site: str, record: Reservation, *, at_desk: bool = False) -> routing_pb2.Reservation:
+    """Convert a reservation; at its agent's desk it has no basis, and for a caller with the role `agent` neither."""
+    converted = routing_pb2.Reservation(
         name=name(Kind.RESERVATION, site, record.id),
         agent=name(Kind.AGENT, site, record.agent),
         contact=name(Kind.CONTACT, site, record.contact),
@@ -148,12 +149,8 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         first_response_due=record.first_response_due,
         ends_as=RESERVATION_STATE[record.ends_as] if record.ends_as else routing_pb2.RESERVATION_STATE_UNSPECIFIED,
     )
-
-
-def reservation_at_desk(site: str, record: Reservation) -> routing_pb2.Reservation:
-    """Convert a reservation for its agent's desk, which is not told why this agent was chosen."""
-    converted = reservation(site, record)
-    converted.ClearField("basis")
+    if at_desk or scope_of_call().is_desk:
+        converted.ClearField("basis")
     return converted
 
 
@@ -207,7 +204,7 @@ def contact_sign(site: str, sign: ContactSign) -> routing_pb2.ContactEvent:
 
 
 def decision(site: str, record: Decision) -> routing_pb2.Decision:
-    """Convert the record of a decision."""
+    """Convert the record of a decision; for a caller with the role `agent` without what would tell the arm."""
     ranking = record.ranking
     converted = routing_pb2.Decision(
         name=name(Kind.DECISION, site, record.id),
@@ -246,7 +243,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
     )
     if record.comparison is not None:
         converted.MergeFrom(compared(site, record.comparison))
-    return converted
+    return without_arm(converted) if scope_of_call().is_desk else converted
 
 
 def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.Agent:

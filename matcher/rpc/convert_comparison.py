@@ -12,6 +12,11 @@ from matcher.v1 import routing_pb2
 ARM: Final = {arm: routing_pb2.Arm.Value(f"ARM_{arm.name}") for arm in Arm}
 PART: Final = {part: routing_pb2.Part.Value(f"PART_{part.name}") for part in Part}
 REFUSED: Final = {rule.name: routing_pb2.Constraint.Value(f"CONSTRAINT_{rule.name}") for rule in Constraint}
+NOT_AT_DESKS: Final = (
+    *("basis", "arm", "arm_probability", "part"),
+    *("would_be_agent", "would_be_basis", "would_be_affinity", "seen_agents", "reason"),
+)
+"""What of a decision would tell a desk in which arm of a comparison its contact is."""
 
 
 def arm(draw: Draw | None) -> routing_pb2.Arm.ValueType:
@@ -46,3 +51,10 @@ def seen_agent(site: str, record: SeenAgent) -> routing_pb2.SeenAgent:
     return routing_pb2.SeenAgent(
         agent=agent, load=record.load, total=record.total, idle_since=_time(record.idle_since_ms)
     )
+
+
+def without_arm(decision: routing_pb2.Decision) -> routing_pb2.Decision:
+    """Take out of a decision what would tell in which arm its contact is."""
+    for field in NOT_AT_DESKS:
+        decision.ClearField(field)
+    return decision

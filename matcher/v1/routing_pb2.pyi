@@ -1199,7 +1199,7 @@ class Reservation(_message.Message):
     fence: _builtins.int
     """Grows with every reservation of the agent; send it with a call to be sure that the call acts on this reservation."""
     basis: Global___Basis.ValueType
-    """Why this agent was chosen. Unset in WatchReservations."""
+    """Why this agent was chosen. Unset in WatchReservations, and for callers with the role `agent`."""
     decline_reason: _builtins.str
     """Why it was declined, as the platform reported."""
     agent_uid: _builtins.str
@@ -1501,7 +1501,9 @@ Global___SetAside: _TypeAlias = SetAside  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
-    """The record of a decision."""
+    """The record of a decision. Callers with the role `agent` get none of what would tell in which arm of a comparison the contact
+    is: basis, arm, part, the other choice, what the store saw, and the reason of an assignment.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -170,3 +170,16 @@ async def _wait_in(world: World, caller: str, pool: str) -> None:
     )
     answer = await world.ask(caller, "RoutingService/RouteMessage", asked)
     assert answer.WhichOneof("outcome") == "queued"
+
+
+async def test_a_desk_is_told_neither_basis_nor_arm(world: World) -> None:
+    """What the platform reads of the same reservation and decision says both."""
+    own = world.billing
+    name = {kind: f"sites/{own.site}/{kind}/{getattr(own, kind)}" for kind in ("reservations", "decisions")}
+    for role, told in ((Role.AGENT, False), (Role.PLATFORM, True)):
+        caller = world.of_site(role)
+        asked = routing_pb2.GetReservationRequest(name=name["reservations"])
+        assert bool((await world.ask(caller, "RoutingService/GetReservation", asked)).basis) is told
+        read = routing_pb2.GetDecisionRequest(name=name["decisions"])
+        decision = await world.ask(caller, "RoutingService/GetDecision", read)
+        assert (bool(decision.basis), bool(decision.seen_agents)) == (told, told)

@@ -8,6 +8,7 @@ import grpc
 
 from matcher.config import Settings, explain
 from matcher.server.doctor import machine, serving, stores
+from matcher.server.doctor.callers import callers
 from matcher.server.doctor.findings import Finding, ok, warn
 from matcher.server.doctor.models import models
 from matcher.server.private_interfaces import private_interfaces
@@ -40,6 +41,7 @@ async def examine_installation(settings: Settings, channel: grpc.aio.Channel, ta
     ]
     made.findings += machine.folders(settings)
     made.findings += machine.certificates(settings)
+    made.findings += [finding async for finding in callers(settings)]
     looked = await stores.look_at_store(settings)
     made.facts = looked.facts
     made.findings += looked.findings
@@ -53,4 +55,4 @@ async def examine_installation(settings: Settings, channel: grpc.aio.Channel, ta
 
 def _settings() -> Finding:
     given = [row.env for row in explain() if row.source != "default"]
-    return ok("settings", f"{len(given)} from the environment: {', '.join(given)}" if given else "all are defaults")
+    return ok("settings", f"{len(given)} are given: {', '.join(given)}" if given else "all are defaults")
