@@ -53,7 +53,7 @@ async def main(pairs: int, most: int) -> None:
                 messages = texts(most)
                 for listening in (True, False):
                     await cost(server, client, messages, listening=listening)
-                on, off = [], []
+                on, off = list[float](), list[float]()
                 for pair in range(pairs):
                     for listening in ((True, False), (False, True))[pair % 2]:
                         (on if listening else off).append(await cost(server, client, messages, listening=listening))
