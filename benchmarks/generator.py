@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, Final, cast
@@ -107,7 +109,10 @@ class _Caller:
         if stubs is None:
             options = [("grpc.use_local_subchannel_pool", 1)]
             channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(CHANNELS)]
-            stubs = self._stubs[target, method] = [channel.unary_unary(method) for channel in channels]
+            token = os.environ.get("MATCHER_TOKEN")
+            shown = (("authorization", f"Bearer {token}"),) if token else None
+            stubs = [partial(channel.unary_unary(method), metadata=shown) for channel in channels]
+            self._stubs[target, method] = stubs
         return stubs
 
     def _requests(self, repeat: int) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.impact_month import TRUTHS, draw, stretch
+from benchmarks.impact_month import SOURCE, TRUTHS, draw, recorded, stretch
 from benchmarks.sizes import ROOT
 from matcher.cli.demo_messages import DemoMessage, read_messages
 from matcher.cli.demo_service import running_service
@@ -39,9 +39,10 @@ CONTROL_SHARE: Final = 0.3
 CUSTOMERS: Final = 2_000
 BY_HAND: Final = 0.02
 """The share of contacts that a supervisor assigns."""
-AT_ONCE: Final = 48
-"""Conversations at once: busy agents, and few contacts that wait."""
-CONVERSATION_SECONDS: Final = 0.1
+AT_ONCE: Final = 40
+"""Conversations at once, of 60 agents who have one each: a busy house, in which contacts that need a skill wait."""
+CONVERSATION_SECONDS: Final = 0.4
+ONE_EACH: Final = [roster_pb2.ChannelCapacity(channel=name, cost=1) for name in ("chat", "voice", "email")]
 RECORDED_AT_ONCE: Final = 200
 LEDGER_SECONDS: Final = 120
 """How long the ledger may take for what waits in the store."""
@@ -105,7 +106,8 @@ class Month:
         served = Served(decision.contact, decision, affinity, float(self._moods[customer]))
         self.served.append(served)
         outcome = draw(self._random, affinity, served.mood)
-        self._unrecorded.append(feedback_pb2.RecordOutcomeRequest(contact=served.contact, outcome=outcome))
+        if outcome != feedback_pb2.Outcome(source=SOURCE):
+            self._unrecorded.append(feedback_pb2.RecordOutcomeRequest(contact=served.contact, outcome=outcome))
         if len(self._unrecorded) >= RECORDED_AT_ONCE:
             await self._record()
 
@@ -197,19 +199,22 @@ async def play(options: argparse.Namespace) -> None:
         settings = {"MATCHER_LEDGER_URL": f"sqlite:///{ledger}"}
         async with running_service(lambda step: session.note(f"  {step}", style="dim"), settings) as service:
             session = replace(session, target=service.target)
+            for row in rows:
+                row.agent.capacity.CopyFrom(roster_pb2.Capacity(total=1, channels=ONE_EACH))
             await send_rows(session, rows, "importing agents")
             async with session.client() as client:
                 await client.update_pool(
                     roster_pb2.Pool(name="default", control_share=CONTROL_SHARE), ("control_share",)
                 )
                 messages = read_messages(ROOT / "examples/messages.jsonl")
-                month = Month(client, messages, [row.agent_id for row in rows])
+                month = Month(client, messages, [row.agent_id for row in rows if row.agent.status == roster_pb2.ONLINE])
                 with steps(session.err, "serving contacts", options.contacts) as step:
                     await month.play(options.contacts, step)
                 for _ in range(LEDGER_SECONDS):
-                    if await _is_committed(client, month):
+                    if recorded(ledger) == month.recorded:
                         break
                     await asyncio.sleep(1)
+                assert recorded(ledger) == month.recorded
                 stretch(ledger, DAYS, time.time_ns() // 1_000_000)
                 report = await client.impact_report()
             document = figures(report, month.served)
@@ -220,19 +225,6 @@ async def play(options: argparse.Namespace) -> None:
             await matcher("impact", "plan", "resolved=3", "csat=0.1", "nps=5", *place)
     _show(session, document)
     session.note(f"wrote {options.out}; all in {time.monotonic() - begun:.0f} s", style="dim")
-
-
-async def _is_committed(client: MatcherClient, month: Month) -> bool:
-    """Return whether the ledger has every contact and every outcome."""
-    pools = (await client.impact_report()).pools
-    answered = {
-        outcome.kind: outcome.difference.treatment_outcomes + outcome.difference.control_outcomes
-        for pool in pools
-        for outcome in pool.outcomes
-    }
-    compared = sum(one.is_compared for one in month.served)
-    contacts = sum(pool.contacts for pool in pools)
-    return contacts >= len(month.served) and answered.get("returned", 0) == compared
 
 
 def _show(session: Session, document: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ TIMES: Final = {
 }
 """The columns of the ledger that hold a time, by table."""
 DAY_MS: Final = 86_400_000
+SOURCE: Final = "survey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ TRUTHS: Final[Mapping[str, Truth]] = {
 
 def draw(random: np.random.Generator, affinity: float, mood: float) -> pb.Outcome:
     """Draw what becomes of a contact that an agent of this affinity served."""
-    outcome = pb.Outcome(source="survey")
+    outcome = pb.Outcome(source=SOURCE)
     asked = {kind for kind, truth in TRUTHS.items() if random.random() < truth.asked}
     if "resolved" in asked:
         outcome.resolved = bool(random.random() < _resolved(affinity, mood))
@@ -95,9 +97,16 @@ def draw(random: np.random.Generator, affinity: float, mood: float) -> pb.Outcom
     return outcome
 
 
+def recorded(ledger: Path) -> int:
+    """Return how many outcomes of the survey the ledger has."""
+    with closing(sqlite3.connect(ledger, timeout=60)) as connection:
+        count: int = connection.execute("SELECT count(*) FROM outcomes WHERE source = ?", (SOURCE,)).fetchone()[0]
+        return count
+
+
 def stretch(ledger: Path, days: int, end_ms: int) -> None:
     """Stretch every time of the ledger to so many days that end at a time."""
-    with sqlite3.connect(ledger, timeout=60) as connection:
+    with closing(sqlite3.connect(ledger, timeout=60)) as connection, connection:
         first, last = connection.execute("SELECT min(born), max(born) FROM contacts").fetchone()
         factor = days * DAY_MS / max(1, last - first)
         for table, columns in TIMES.items():
@@ -105,4 +114,3 @@ def stretch(ledger: Path, days: int, end_ms: int) -> None:
                 f"{name} = {end_ms} - CAST(({last} - {name}) * {factor!r} AS INTEGER)" for name in columns
             )
             connection.execute(f"UPDATE {table} SET {moved}")
-    connection.close()

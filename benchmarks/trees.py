@@ -36,7 +36,12 @@ from benchmarks.route import CACHE_SIZE, CACHED_TEXTS, IN_FLIGHT, SETTLE_SECONDS
 from benchmarks.sizes import ROOT, default_suite
 from benchmarks.slices import Estimate, Figures, interleave, ratio, to_json
 from benchmarks.stores import Service, end_server, plain_store, server_clock, start_server
-from matcher.client import MatcherClient
+from matcher.auth.access_keys import AccessKey, new_access_key
+from matcher.auth.key_cache import StoredKeys
+from matcher.auth.principal import Grant, Role
+from matcher.client import MatcherClient, token_of_environment
+from matcher.store.access_keys import AccessKeyStore
+from matcher.store.redis.client import StoreClient
 from matcher.v1 import roster_pb2 as pb
 
 OUTPUT: Final = ROOT / "build" / "trees.json"
@@ -79,6 +84,8 @@ class Plan:
     cached: bool
     after_settings: Mapping[str, str] = field(default_factory=dict)
     """Of the server of the tree after, beside those of all servers."""
+    key: AccessKey | None = None
+    """Stands in every store before its server starts: its text is in MATCHER_TOKEN, which every caller shows."""
 
 
 @dataclass(slots=True)
@@ -127,6 +134,8 @@ async def open_arm(
         async with plain_store() as url, generator(material.messages) as caller:
             async with Redis.from_url(url) as redis:
                 store_pid = int((await redis.info("server"))["process_id"])
+            if plan.key is not None:
+                await put_key(url, plan.key)
             settings = {
                 "MATCHER_STORE_URL": url,
                 "MATCHER_MODEL_CACHE": cache,
@@ -145,8 +154,16 @@ async def open_arm(
                 await end_server(process)
 
 
+async def put_key(url: str, key: AccessKey) -> None:
+    """Write an access key into a store without any."""
+    connection = StoreClient(url)
+    await connection.start()
+    assert await AccessKeyStore(connection).change(StoredKeys(b"", ()), [key])
+    await connection.close()
+
+
 async def _import(target: str, agents: Sequence[pb.ImportRow]) -> None:
-    async with MatcherClient(target) as client:
+    async with MatcherClient(target, token=token_of_environment()) as client:
         refused = [
             answer async for answer in client.import_agents(agents) if answer.action != pb.ImportAgentsResponse.CREATED
         ]
@@ -265,10 +282,17 @@ def main() -> int:
     )
     parser.add_argument("--bound", type=float, default=1.03, help="the ratio that must not be exceeded")
     parser.add_argument("--out", type=Path, default=OUTPUT)
+    parser.add_argument(
+        "--key", action="store_true", help="every caller shows an access key, and the server after asks"
+    )
     given = parser.parse_args()
     if given.blocks < 1 or given.decisions % (2 * SLICE):
         parser.error(f"there must be at least one block, of a multiple of {2 * SLICE} decisions")
     keep_to_two_cores()
+    after_settings, key = dict(setting.partition("=")[::2] for setting in given.after_setting), None
+    if given.key:
+        key, os.environ["MATCHER_TOKEN"] = new_access_key("caller", (Grant(Role.PLATFORM), Grant(Role.ADMIN)), 1)
+        after_settings["MATCHER_AUTH"] = "keys"
     plan = Plan(
         before=_tree(given.before, given.before_python),
         after=_tree(given.after, given.after_python),
@@ -278,7 +302,8 @@ def main() -> int:
         agents=given.agents,
         bound=given.bound,
         cached=given.cached,
-        after_settings=dict(setting.partition("=")[::2] for setting in given.after_setting),
+        after_settings=after_settings,
+        key=key,
     )
     document = uvloop.run(compare(plan))
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,13 @@ import asyncio
 import os
 import sys
 
-from matcher.client import MatcherClient
+from matcher.client import MatcherClient, token_of_environment
 
 
 async def main(text: str) -> None:
     """Print the agent who takes the message and which of its words met which interest, and end the conversation."""
-    async with MatcherClient(os.environ.get("MATCHER_TARGET", "localhost:50051"), site="default") as client:
+    target, token = os.environ.get("MATCHER_TARGET", "localhost:50051"), token_of_environment()
+    async with MatcherClient(target, site="default", token=token) as client:
         answer = await client.route(text, channel="chat", auto_accept=True, explain_unmatched=True)
         if answer.WhichOneof("outcome") == "unmatched":
             print("no agent is free; the best would be", [match.agent for match in answer.unmatched.would_match])

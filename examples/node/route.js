@@ -46,7 +46,12 @@ const roster = new RosterService(target, grpc.credentials.createInsecure(), opti
 // Calls a method with a deadline of ten seconds.
 function call(client, method, request) {
   const invoke = promisify(client[method].bind(client));
-  return invoke(request, new grpc.Metadata(), { deadline: Date.now() + 10_000 });
+  const metadata = new grpc.Metadata();
+  // An access key or a token, where the service asks who calls.
+  if (process.env.MATCHER_TOKEN) {
+    metadata.set("authorization", `Bearer ${process.env.MATCHER_TOKEN}`);
+  }
+  return invoke(request, metadata, { deadline: Date.now() + 10_000 });
 }
 
 // Returns the part of a text that a reason refers to: start and end count code points, as Array.from does. A reason from

@@ -111,7 +111,9 @@ class _Call:
         for pool in named:
             if pool not in granted:
                 self._deny(pool_name(self.site, pool))
-        if self.row.reach is Reach.SITE or (self.row.reach is Reach.NAMED_OR_SITE and not named):
+        # A request that names no pool where it must means the whole site: a field that stands for the default pool has
+        # named it.
+        if self.row.reach is Reach.SITE or (self.row.reach in {Reach.NAMED, Reach.NAMED_OR_SITE} and not named):
             self._deny(site_name(self.site))
 
     def _deny(self, name: str) -> NoReturn:

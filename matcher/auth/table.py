@@ -108,6 +108,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         CreateSite=("w", Reach.SITE),
         ListSites=("psdow", Reach.SITES),
         DeleteSite=("w", Reach.SITE),
+        GetUsage=("psdow", Reach.SITE),
     )
     | _rows(
         "matcher.v1.CustomerService",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from matcher.cli.columns import Column, Listing
 from matcher.cli.session import Session, command
 from matcher.cli.tables import short
 
@@ -17,6 +18,7 @@ def commands() -> typer.Typer:
     app = typer.Typer(name="sites", help="Sites: the tenants of the service.", no_args_is_help=True)
     command(app, "list")(list_sites)
     command(app, "create")(create)
+    command(app, "usage")(usage)
     command(app, "delete")(delete)
     return app
 
@@ -37,6 +39,19 @@ async def create(session: Session, name: Name) -> None:
     if session.as_json:
         session.write_json(site)
     session.say(f"created {site.name}")
+
+
+async def usage(session: Session, name: Name) -> None:
+    """Show how much of each quota is used: the site's own, then the caller's in the process that answers."""
+    async with session.client() as client:
+        used = await client.usage(name)
+    if session.as_json:
+        session.write_json(used)
+        return
+    listing = Listing(Column("quota"), Column("used"), Column("limit"))
+    for one in used.quotas:
+        listing.add(one.quota, one.used, f"{one.limit:g}" if one.limit else "none")
+    session.show(listing)
 
 
 async def delete(

@@ -278,6 +278,11 @@ class RosterCalls(Connection):
             if not (token := page.next_page_token):
                 return
 
+    async def usage(self, site: str = "", *, deadline: float | None = None) -> pb.Usage:
+        """Read how much of the quotas is used; site "": this client's own."""
+        name = f"sites/{site.removeprefix('sites/')}" if site else self.parent
+        return await self._call(self._roster.GetUsage, pb.GetUsageRequest(name=name), deadline or self.deadlines.read)
+
     async def delete_site(self, site: str, *, force: bool = False, deadline: float | None = None) -> None:
         """Remove a site; `force` also removes everything in it."""
         request = pb.DeleteSiteRequest(name=site if site.startswith("sites/") else f"sites/{site}", force=force)

@@ -26,7 +26,7 @@ class ImpactRow:
     """A contact as the report reads it.
 
     at_ms: when it came. treated: its arm; None where it is not of the main estimate, for the reason `outside`.
-    probability: of the arm that was drawn. affinity: of the agent whom the router chose, or would have chosen. earlier:
+    probability: of the arm that was drawn. affinity: the best there was for it, whichever its arm. earlier:
     the means of the same customer's outcomes before this contact. assigned: a supervisor chose; same_agent: whether the
     router would have chosen that agent, None: not known.
     """

@@ -17,7 +17,7 @@ _NAMES_AGENT: Final = frozenset(
 )
 """The causes after which the agent of the step is the contact's."""
 _WORDS: Final = ("basis", "model", "scorer")
-_NUMBERS: Final = ("affinity", "margin", "utilization")
+_NUMBERS: Final = ("affinity", "margin", "best_affinity", "utilization")
 """What the first offer says, by the names of the columns."""
 _DRAWN: Final = ("arm", "probability")
 """What is drawn once in the life of a contact, whichever step says it first."""

@@ -38,6 +38,7 @@ class ContactLife:
     basis: str | None
     affinity: float | None
     margin: float | None
+    best_affinity: float | None
     would_be_agent: str | None
     would_be_basis: str | None
     would_be_affinity: float | None
@@ -223,6 +224,7 @@ def _life(row: Row[Any], outcomes: Mapping[str, float], earlier: Mapping[str, fl
         basis=row.basis,
         affinity=row.affinity,
         margin=row.margin,
+        best_affinity=row.best_affinity,
         would_be_agent=row.would_be_agent,
         would_be_basis=row.would_be_basis,
         would_be_affinity=row.would_be_affinity,

@@ -37,6 +37,11 @@ CONTACTS: Final = Table(
     Column("basis", String(32), comment="why that agent, at the first offer"),
     Column("affinity", Float, comment="of the agent of the first offer"),
     Column("margin", Float, comment="the best affinity less the next best, at the first offer"),
+    Column(
+        "best_affinity",
+        Float,
+        comment="of a contact of the comparison the best affinity at the first offer, whichever its arm",
+    ),
     Column("utilization", Float, comment="the load over the capacity of the agent of the first offer, before it"),
     Column("model", String(64), comment="the fingerprint of the model"),
     Column("scorer", String(64), comment="the fingerprint of the scorer"),

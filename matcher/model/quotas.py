@@ -1,4 +1,4 @@
-"""Quotas of a site's roster, which the store's verbs hold exactly."""
+"""Quotas of a site, which the store's verbs hold exactly, and how much of a quota is used."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ class SiteQuotas:
 
     agents: int = 0
     pools: int = 0
+    waiting_contacts: int = 0
 
 
 NO_QUOTAS: Final = SiteQuotas()
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """How much of a quota is used; limit 0: there is none."""
+
+    quota: str
+    used: int
+    limit: float

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from matcher.affinity.search_result import SearchResult
-from matcher.model import Basis, Candidate, Draw, Pool, Preferred, Ranking, Requirements
+from matcher.model import Basis, Candidate, Comparison, Draw, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.comparison import compare, is_control, offered_first, outside, with_relationship
 from matcher.ranking.policy import MOST_CANDIDATES, RankingTerms, by_load, rank
 from matcher.replica.site_replica import SiteReplica
@@ -207,18 +207,22 @@ def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None
             if only is None or candidate.agent == only
         ],
         compared="" if compared is None else compared.packed,
-        facts=_facts_of(replica, ranking),
+        facts=_facts_of(replica, ranking, compared),
     )
 
 
-def _facts_of(replica: SiteReplica, ranking: Ranking) -> str:
+def _facts_of(replica: SiteReplica, ranking: Ranking, compared: Comparison | None) -> str:
     """Return what the ledger learns of a ranking. No value holds a semicolon.
 
-    margin: the distance of the best affinity from the next.
+    margin: the distance of the best affinity from the next. best_affinity: of a contact of the comparison, the same
+    for both arms, while the affinity of the agent is not.
     """
     facts = f"eligible={ranking.eligible};model={replica.matching.model};scorer={ranking.scorer};"
     if len(ranking.candidates) > 1:
         facts += f"margin={ranking.candidates[0].affinity - ranking.candidates[1].affinity:.4f};"
+    if compared is not None and compared.would_be is not None and ranking.candidates:
+        best = compared.would_be if is_control(compared.draw) else ranking.candidates[0]
+        facts += f"best_affinity={best.affinity:.4f};"
     if ranking.degraded:
         facts += f"degraded={ranking.degraded};"
     return facts

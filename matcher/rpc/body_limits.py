@@ -67,6 +67,7 @@ _BY_SERVICE: Final = {
         "CreateSite": SMALL_BYTES,
         "ListSites": SMALL_BYTES,
         "DeleteSite": SMALL_BYTES,
+        "GetUsage": SMALL_BYTES,
     },
     customers_pb2.DESCRIPTOR.services_by_name["CustomerService"]: {
         "PutCustomer": CUSTOMER_BYTES,

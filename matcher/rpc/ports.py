@@ -36,6 +36,7 @@ from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
 from matcher.model.praise import Praise, PraisePage, Readers
+from matcher.model.quotas import QuotaUse
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 
 
@@ -292,6 +293,9 @@ class SiteService(Protocol):
 
     async def sites(self, most: int, after: str) -> Page[Site]:
         """List sites by id, from `after` on."""
+
+    async def usage(self, site: str) -> Sequence[QuotaUse]:
+        """Read how much of its quotas a site uses."""
 
     async def delete_site(self, site: str, force: bool) -> None:
         """Remove a site."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Final
 
 from matcher.auth.principal import NOBODY, Principal, current_principal
 from matcher.errors import QuotaExceeded
+from matcher.model.quotas import QuotaUse
 
 MOST_KNOWN: Final = 10_000
 """Principals whose calls are remembered: an issuer of tokens may name any number of them. One that is forgotten begins
@@ -62,6 +64,20 @@ class PrincipalQuotas:
             self._left.popitem(last=False)
         if refused:
             raise QuotaExceeded("calls_per_second", f"{self._rate:g}")
+
+    def used(self) -> list[QuotaUse]:
+        """Return how much of each quota the principal of this task uses; nothing where nobody is asked who calls."""
+        principal = current_principal()
+        if principal is NOBODY:
+            return []
+        most = max(1.0, self._rate)
+        left, since = self._left.get(principal, (most, 0.0))
+        left = min(most, left + (self._clock() - since) * self._rate)
+        calls = math.ceil(most - left) if self._rate else 0
+        return [
+            QuotaUse("calls_per_second", calls, self._rate),
+            QuotaUse("streams", self._open.get(principal, 0), self._streams),
+        ]
 
     @contextmanager
     def stream(self) -> Iterator[None]:

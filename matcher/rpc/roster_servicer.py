@@ -17,6 +17,7 @@ from matcher.rpc.import_agents import answers
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.page_bytes import first_fitting, fitting
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import roster as check
 from matcher.rpc.validation.violations import resource
@@ -31,8 +32,9 @@ _SITES: Final = "sites"
 class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     """Serves agents, pools and sites."""
 
-    def __init__(self, services: Services, streams: OpenStreams) -> None:
+    def __init__(self, services: Services, streams: OpenStreams, quotas: PrincipalQuotas) -> None:
         self._streams = streams
+        self._quotas = quotas
         self._agents = services.agents
         self._imports = services.imports
         self._pools = services.pools
@@ -151,6 +153,11 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """Remove a site."""
         await self._sites.delete_site(check.site("name", request.name), request.force)
         return Empty()
+
+    async def GetUsage(self, request: pb.GetUsageRequest, _context: Context) -> pb.Usage:
+        """Say how much of the quotas is used."""
+        used = [*await self._sites.usage(check.site("name", request.name)), *self._quotas.used()]
+        return pb.Usage(quotas=(pb.QuotaUse(quota=one.quota, used=one.used, limit=one.limit) for one in used))
 
     async def _pool(self, site: str, pool: Pool) -> pb.Pool:
         return convert.pool(

@@ -74,7 +74,7 @@ def build_server(
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
     workers = (WorkerInterceptor(worker),) if worker else ()
-    streams = streams or OpenStreams()
+    streams, quotas = streams or OpenStreams(), quotas or PrincipalQuotas()
     errors = ErrorInterceptor(
         health.stopping,
         gate=admission,
@@ -99,7 +99,7 @@ def build_server(
         )
     registrar: Any = MethodRegistrar(server)
     routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry, streams), registrar)
-    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams), registrar)
+    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams, quotas), registrar)
     customers_pb2_grpc.add_CustomerServiceServicer_to_server(CustomerServicer(services), registrar)
     feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services, streams), registrar)
     keys_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(services.access_keys), registrar)

@@ -81,7 +81,7 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
             _lifetimes(settings),
             key_watch.keys,
             lambda kind: telemetry.records_unreadable.labels(kind).inc(),
-            SiteQuotas(settings.site_agents, settings.site_pools),
+            SiteQuotas(settings.site_agents, settings.site_pools, settings.site_waiting),
         )
         yield OpenStore(client, stores, key_watch, revive)
 

@@ -77,12 +77,10 @@ def row_of(life: ContactLife, basis: Basis = Basis.AFFINITY) -> ImpactRow:
     """Return a contact as the statistics read it.
 
     The main estimate is over the contacts that took part and whose choice would have been by `basis` in either arm.
-    The bands are by the affinity of the router's own choice: of the agent whom a treatment contact was offered to, and
-    whom a control contact would have been.
+    The bands are by the best affinity there was, which does not depend on the arm, as that of the agent does.
     """
     outside = _outside(life, basis)
     treated = None if outside else life.arm == Arm.TREATMENT
-    affinity = life.would_be_affinity if life.arm == Arm.CONTROL else life.affinity
     is_known = life.part == Part.ASSIGNED and life.would_be_agent and life.agent
     return ImpactRow(
         pool=life.pool,
@@ -90,7 +88,7 @@ def row_of(life: ContactLife, basis: Basis = Basis.AFFINITY) -> ImpactRow:
         treated=treated,
         outside=outside,
         probability=life.probability or 1.0,
-        affinity=affinity or 0.0,
+        affinity=life.best_affinity or 0.0,
         waited_ms=life.waited_ms,
         outcomes=life.outcomes,
         earlier=life.earlier,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from matcher.errors import PoolExists, SiteDeleting, SiteInUse, SiteNotFound
 from matcher.model import DEFAULT_POOL, DEFAULT_SITE, Page, PoolPolicy, Site
+from matcher.model.quotas import QuotaUse
 from matcher.model.resource_names import new_id, site_name
 from matcher.model.scope import scope_of_call
 from matcher.replica.site_registry import SiteRegistry
@@ -46,6 +48,11 @@ class SiteService:
         """List sites by id; those of which the caller may not know are left out."""
         scope = scope_of_call()
         return await page_of(partial(self._store.sites, most), after, lambda site: scope.knows(site.id))
+
+    async def usage(self, site: str) -> Sequence[QuotaUse]:
+        """Read how much of its quotas a site uses. Raises SiteNotFound."""
+        await self._sites.replica(site)
+        return await self._roster.usage(site)
 
     async def delete_site(self, site: str, force: bool) -> None:
         """Remove a site, with its agents if `force`; return when every key of it is gone.

@@ -22,7 +22,7 @@ from matcher.errors import (
 )
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.quotas import NO_QUOTAS, SiteQuotas
+from matcher.model.quotas import NO_QUOTAS, QuotaUse, SiteQuotas
 from matcher.model.resource_names import agent_name, new_uid, pool_name, site_name
 from matcher.model.scope import EVERYTHING, Scope
 from matcher.store import verbs
@@ -250,6 +250,19 @@ class RosterStore:
                 raise AgentHasHolds(agent_name(site, agent), int(holds))
             case _:
                 raise AgentNotFound(agent_name(site, agent))
+
+    async def usage(self, site: str) -> list[QuotaUse]:
+        """Count what the quotas of a site bound, in one round trip."""
+        keys, quotas = Keys(site), self._quotas
+        bounded = {
+            "agents": (keys.agents, quotas.agents),
+            "pools": (keys.pools, quotas.pools),
+            "waiting_contacts": (keys.queue, quotas.waiting_contacts),
+        }
+        counts = await self._connection.pipeline([("ZCARD", key) for key, _ in bounded.values()])
+        return [
+            QuotaUse(name, int(used), limit) for (name, (_, limit)), used in zip(bounded.items(), counts, strict=True)
+        ]
 
     async def site_ids(self, most: int, after: str) -> Page[str]:
         """List a page of the ids of the sites in order."""

@@ -126,6 +126,11 @@ class RosterServiceStub:
                 request_serializer=matcher_dot_v1_dot_roster__pb2.DeleteSiteRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/matcher.v1.RosterService/GetUsage',
+                request_serializer=matcher_dot_v1_dot_roster__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_roster__pb2.Usage.FromString,
+                _registered_method=True)
 
 
 class RosterServiceServicer:
@@ -266,6 +271,13 @@ class RosterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RosterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -358,6 +370,11 @@ def add_RosterServiceServicer_to_server(servicer, server):
                     servicer.DeleteSite,
                     request_deserializer=matcher_dot_v1_dot_roster__pb2.DeleteSiteRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=matcher_dot_v1_dot_roster__pb2.GetUsageRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_roster__pb2.Usage.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -847,6 +864,33 @@ class RosterService:
             '/matcher.v1.RosterService/DeleteSite',
             matcher_dot_v1_dot_roster__pb2.DeleteSiteRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RosterService/GetUsage',
+            matcher_dot_v1_dot_roster__pb2.GetUsageRequest.SerializeToString,
+            matcher_dot_v1_dot_roster__pb2.Usage.FromString,
             options,
             channel_credentials,
             insecure,

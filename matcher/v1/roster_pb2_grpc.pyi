@@ -83,6 +83,8 @@ class RosterServiceStub:
     """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
     answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
     """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetUsageRequest, _roster_pb2.Usage]
+    """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers."""
 
 @_typing.type_check_only
 class RosterServiceAsyncStub(RosterServiceStub):
@@ -138,6 +140,8 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
     answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
     """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetUsageRequest, _roster_pb2.Usage]  # type: ignore[assignment]
+    """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers."""
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manages agents, the pools that they are in, and the sites that contain both."""
@@ -298,5 +302,13 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
         answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
         """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _roster_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.Usage, _abc.Awaitable[_roster_pb2.Usage]]:
+        """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers."""
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

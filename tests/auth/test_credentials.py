@@ -12,15 +12,19 @@ import msgspec
 import pytest
 
 from matcher.auth.access_keys import AccessKey, new_access_key
+from matcher.auth.jwks import ALGORITHMS, JwkSet
 from matcher.auth.key_cache import KeyCache, StoredKeys
 from matcher.auth.principal import Grant, Role
 from matcher.auth.recognition import Recognition
+from matcher.auth.tokens import TokenCheck
 from matcher.rpc.health import Health
 from matcher.rpc.interceptors.sign_in import SignIn
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from tests.auth.asked import METHODS, Place, requests_of
 from tests.auth.guarded import ByName, Guarded
+from tests.auth.issuer import Issuer
+from tests.auth.test_tokens import rules
 from tests.rpc.conftest import Failure, failure
 from tests.rpc.doubles import Doubles
 
@@ -46,8 +50,8 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-async def door() -> AsyncIterator[tuple[Guarded, Doubles, dict[str, str]]]:
-    """Give a service of doubles that takes keys, and bearers that do not count, with the reason of each."""
+async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Guarded, Doubles, dict[str, str]]]:
+    """Give a service of doubles that takes keys and tokens, and bearers that do not count, with the reason of each."""
     now = time.time_ns() // 1_000_000
     every = tuple(Grant(role) for role in Role if role is not Role.AGENT)
     good, text = new_access_key("boss", every, now)
@@ -55,8 +59,17 @@ async def door() -> AsyncIterator[tuple[Guarded, Doubles, dict[str, str]]]:
     revoked, gone = new_access_key("gone", every, now)
     cache = KeyCache(Kept(good, expired, msgspec.structs.replace(revoked, revoked_ms=now)))
     await cache.refresh()
+    issuer = Issuer(tmp_path_factory.mktemp("issuer") / "jwks.json")
+    issued = JwkSet(str(issuer.file), ALGORITHMS)
+    await issued.read()
+    claims: dict[str, Any] = {"matcher": ["owner", "admin", "platform", "supervisor", "observer"]}
     doubles, telemetry = Doubles(), Telemetry()
-    server = build_server(doubles.services, Health(telemetry), telemetry, sign_in=SignIn(Recognition(keys=cache)))
+    server = build_server(
+        doubles.services,
+        Health(telemetry),
+        telemetry,
+        sign_in=SignIn(Recognition(keys=cache, tokens=TokenCheck(issued, rules()))),
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     bearers = {
@@ -66,6 +79,10 @@ async def door() -> AsyncIterator[tuple[Guarded, Doubles, dict[str, str]]]:
         text.replace(good.id, "0" * 16): "CREDENTIALS_WRONG",
         text.removeprefix("mk_"): "CREDENTIALS_WRONG",
         "": "CREDENTIALS_MISSING",
+        issuer.token(exp=time.time() - 600, **claims): "CREDENTIALS_EXPIRED",
+        issuer.token(aud="another", **claims): "CREDENTIALS_WRONG",
+        issuer.unsigned(**claims): "CREDENTIALS_WRONG",
+        issuer.confused(**claims): "CREDENTIALS_WRONG",
     }
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Guarded(channel, ByName(), [], ""), doubles, bearers
@@ -76,7 +93,11 @@ async def door() -> AsyncIterator[tuple[Guarded, Doubles, dict[str, str]]]:
 async def test_no_method_answers_who_does_not_say_who_calls(
     door: tuple[Guarded, Doubles, dict[str, str]], method: str
 ) -> None:
-    """An expired key, a revoked one, a wrong secret, an unknown id, another text and none: each by its reason."""
+    """An expired key, a revoked one, a wrong secret, an unknown id, another text and none: each by its reason.
+
+    So are tokens that have expired, are for another audience, have the algorithm `none`, or are signed by HS256 with
+    the public key of the issuer as the secret.
+    """
     service, doubles, bearers = door
     for bearer, reason in bearers.items():
         refused = await refusal(service, METHODS[method], bearer)

@@ -1,9 +1,10 @@
-"""`matcher roles`: the table of permissions, as a person and as a program reads it."""
+"""`matcher roles` and `matcher sites usage`: what callers may do and how much, as people and programs read it."""
 
 from __future__ import annotations
 
 from matcher.auth.table import TABLE
 from tests.cli.command import matcher
+from tests.processes import Server
 
 
 async def test_the_table_of_roles_is_printed_without_a_service() -> None:
@@ -21,3 +22,17 @@ async def test_programs_read_the_table_as_json() -> None:
     documents = answer.documents()
     assert {document["method"] for document in documents} == set(TABLE)
     assert {"method": "/matcher.v1.RosterService/CreateSite", "roles": ["owner"], "reach": "SITE"} in documents
+
+
+async def test_the_usage_of_a_site_is_shown_beside_its_quotas(service: Server) -> None:
+    """A quota that is not set reads none."""
+    site = await service.site()
+    shown = await matcher("sites", "usage", site, "--server", service.target)
+    assert [line.split() for line in shown.out.splitlines()] == [
+        ["quota", "used", "limit"],
+        ["agents", "0", "none"],
+        ["pools", "1", "none"],
+        ["waiting_contacts", "0", "none"],
+    ]
+    (document,) = (await matcher("sites", "usage", site, "--server", service.target, "--json")).documents()
+    assert [one["quota"] for one in document["quotas"]] == ["agents", "pools", "waiting_contacts"]

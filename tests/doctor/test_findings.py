@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from matcher.config import Settings, load
+from matcher.server.doctor.callers import callers
 from matcher.server.doctor.findings import Finding, State
 from matcher.server.doctor.machine import certificates, folders, versions
 from matcher.server.doctor.models import models
@@ -187,3 +188,18 @@ async def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     ((state, found),) = said([one async for one in models(settings(tmp_path, model=str(tmp_path / "model")))], "model")
     assert (state, "has no weights" in found) == (State.FAIL, True)
+
+
+async def test_how_callers_are_recognised_is_found(tmp_path: Path) -> None:
+    """Nobody is asked though others may come, keys cross the network, the issuer's keys are missing: each is said."""
+    beyond: dict[str, object] = {"listen": "0.0.0.0:50051", "beyond_loopback": True}
+    nobody = [finding async for finding in callers(settings(tmp_path))]
+    assert said(nobody, "callers") == [(State.OK, "nobody is asked; only this machine reaches the service")]
+    open_to_all = [finding async for finding in callers(settings(tmp_path, unauthenticated=True, **beyond))]
+    assert said(open_to_all, "callers") == [(State.WARN, "nobody is asked, and other machines may reach the service")]
+    missing = tmp_path / "jwks.json"
+    tokens = {"auth": "tokens", "token_keys": str(missing), "token_issuer": "i", "token_audience": "a"}
+    found = said([finding async for finding in callers(settings(tmp_path, **tokens, **beyond))], "callers")
+    assert [state for state, _ in found] == [State.OK, State.WARN, State.FAIL]
+    assert str(missing) in found[-1][1]
+    assert "No such file" in found[-1][1]

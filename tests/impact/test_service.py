@@ -97,6 +97,7 @@ async def test_the_report_is_of_the_arms_and_outcomes_that_the_service_gave(serv
         assert mean == pytest.approx(sum(of_arm) / len(of_arm))
     assert found.low < found.difference < found.high
     assert outcome.days[-1].difference == found
+    assert [band.difference for band in outcome.bands] == [found], "the band of a message depends on its arm"
     assert outcome.missing.treatment_share == outcome.missing.control_share == 0
     assert pool.sentence.startswith("resolved ")
 

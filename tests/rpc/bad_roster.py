@@ -175,5 +175,6 @@ ROSTER_CASES: dict[str, tuple[Any, set[str]]] = {
     "a removal of no pool": (people.DeletePoolRequest(), {"name"}),
     "a site id with a brace": (people.CreateSiteRequest(site_id="a{b"), {"site_id"}),
     "a page of sites of negative size": (people.ListSitesRequest(page_size=-1), {"page_size"}),
+    "the usage of no site": (people.GetUsageRequest(name="acme"), {"name"}),
     "a removal of no site": (people.DeleteSiteRequest(name="sites/"), {"name"}),
 }

@@ -393,6 +393,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "remove a pool": (people.DeletePoolRequest(name=BILLING_NAME), ("delete_pool", ("default", "billing", ""))),
     "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),
     "list sites": (people.ListSitesRequest(page_size=2), ("sites", (2, ""))),
+    "read how much of its quotas a site uses": (people.GetUsageRequest(name="sites/acme"), ("usage", ("acme",))),
     "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
     **FEEDBACK_CALLS,
 }

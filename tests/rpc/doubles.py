@@ -40,6 +40,7 @@ from matcher.model import (
 )
 from matcher.model.coverage import Coverage, Covered, EntryKind, Unasked
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.quotas import QuotaUse
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
@@ -335,6 +336,9 @@ class SitesDouble(Double):
 
     async def sites(self, most: int, after: str) -> Page[Site]:
         return self.record("sites", Page((Site("acme", "u-1"), Site("default", "u-2")), ""), most, after)
+
+    async def usage(self, site: str) -> Sequence[QuotaUse]:
+        return self.record("usage", [QuotaUse("agents", 2, 200)], site)
 
     async def delete_site(self, site: str, force: bool) -> None:
         self.record("delete_site", None, site, force)

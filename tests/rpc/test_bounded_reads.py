@@ -81,6 +81,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     keys_pb2.ListKeysRequest: lambda _: None,
     keys_pb2.RotateKeyRequest: keys.rotate,
     keys_pb2.RevokeKeyRequest: keys.revoke,
+    people.GetUsageRequest: lambda request: roster.site("name", request.name),
     people.DeleteSiteRequest: lambda request: roster.site("name", request.name),
 }
 OUTPUT_ONLY = {

@@ -101,6 +101,18 @@ async def test_a_stream_of_a_caller_without_a_place_is_refused_by_name() -> None
         assert (await roster.WatchReservations(asked, metadata=by("shop")).read()).reservation.name
 
 
+async def test_a_caller_reads_how_much_of_its_quotas_is_used() -> None:
+    """The site's own first, then the caller's: the call that asks is one of them."""
+    asked = roster_pb2.GetUsageRequest(name="sites/default")
+    async with serving(PrincipalQuotas(5, 2, clock=Clock())) as (_, roster):
+        used = await roster.GetUsage(asked, metadata=by("crm"))
+        again = await roster.GetUsage(asked, metadata=by("crm"))
+    shown = [[(one.quota, one.used, one.limit) for one in usage.quotas] for usage in (used, again)]
+    assert shown == [
+        [("agents", 2, 200.0), ("calls_per_second", number, 5.0), ("streams", 0, 2.0)] for number in (1, 2)
+    ]
+
+
 async def test_without_quotas_nobody_is_refused_and_nothing_is_remembered() -> None:
     """As it is by default."""
     quotas = PrincipalQuotas()

@@ -60,6 +60,17 @@ async def test_as_many_contacts_wait_as_may_and_a_repeat_is_answered_as_before(s
     assert isinstance(await stage.reserve(third, or_wait=True), Enqueued)
 
 
+async def test_the_usage_of_a_site_is_what_the_store_counts(stage: Stage) -> None:
+    """With and without quotas."""
+    await stage.put("ana")
+    await stage.line_up("c-1")
+    bounded = RosterStore(stage.connection, EVENTS_KEPT, quotas=SiteQuotas(5, 6, 7))
+    used = {"agents": 1, "pools": 1, "waiting_contacts": 1}
+    assert {one.quota: one.used for one in await stage.roster.usage(stage.site)} == used
+    assert [one.limit for one in await stage.roster.usage(stage.site)] == [0, 0, 0]
+    assert [one.limit for one in await bounded.usage(stage.site)] == [5, 6, 7]
+
+
 async def test_a_contact_that_an_agent_is_held_for_needs_no_place_in_the_queue(stage: Stage) -> None:
     """A full queue keeps nobody from a free agent, and a contact whose offer is declined waits all the same."""
     stage.routing = ReservationStore(stage.connection, replace(LIFETIMES, most_waiting=1))

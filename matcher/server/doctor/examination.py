@@ -8,8 +8,10 @@ import grpc
 
 from matcher.config import Settings, explain
 from matcher.server.doctor import machine, serving, stores
-from matcher.server.doctor.findings import Finding, ok
+from matcher.server.doctor.callers import callers
+from matcher.server.doctor.findings import Finding, ok, warn
 from matcher.server.doctor.models import models
+from matcher.server.private_interfaces import private_interfaces
 from matcher.store.examination import StoreFacts
 
 
@@ -30,8 +32,16 @@ async def examine_installation(settings: Settings, channel: grpc.aio.Channel, ta
     made = Examination()
     made.findings.append(_settings())
     made.findings += machine.versions()
+    made.findings += [
+        warn(
+            "versions", f"{one.library} has no more {one.what}: {one.instead}", "install the versions of pyproject.toml"
+        )
+        for one in private_interfaces()
+        if not one.fits
+    ]
     made.findings += machine.folders(settings)
     made.findings += machine.certificates(settings)
+    made.findings += [finding async for finding in callers(settings)]
     looked = await stores.look_at_store(settings)
     made.facts = looked.facts
     made.findings += looked.findings
@@ -45,4 +55,4 @@ async def examine_installation(settings: Settings, channel: grpc.aio.Channel, ta
 
 def _settings() -> Finding:
     given = [row.env for row in explain() if row.source != "default"]
-    return ok("settings", f"{len(given)} from the environment: {', '.join(given)}" if given else "all are defaults")
+    return ok("settings", f"{len(given)} are given: {', '.join(given)}" if given else "all are defaults")
