@@ -184,6 +184,14 @@ CASES: Final = [
         {'matcher_contacts_quarantined_total{instance="a",site="default",reason="secret"}': "2+0x60 3+0x30"},
         {**SITE, "reason": "secret"},
     ),
+    Case(
+        "LedgerBehind",
+        {'matcher_ledger_lag_seconds{instance="a",site="default"}': f"0+60x{MINUTES}"},
+        SITE,
+    ),
+    Case("LedgerGap", {'matcher_ledger_lost_total{instance="a",site="default"}': first_at(50, 700)}, SITE),
+    Case("LedgerGap", {'matcher_ledger_lost_total{instance="a",site="default"}': "2+0x60 9+0x30"}, SITE),
+    Case("LedgerRefuses", {'matcher_ledger_refused_total{instance="a"}': "0+0x60 3+0x30"}),
 ]
 
 
