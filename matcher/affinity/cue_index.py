@@ -18,6 +18,9 @@ import Stemmer
 SPACELESS: Final = ("ja", "zh")
 """Languages that are written without spaces between words."""
 
+SHORTEST: Final = 3
+"""Letters of a stem; a word whose stem is shorter is compared as it is."""
+
 CUT: Final = 5
 """Letters of a long word by which it is compared in a language without a stemmer."""
 
@@ -55,11 +58,6 @@ class _Stemmers(threading.local):
 _THREAD: Final = _Stemmers()
 
 
-def stems_of(text: str, language: str) -> set[str]:
-    """Return the words of a text, each as the language's stemmer leaves it."""
-    return set(_stems(_words(_normal(text), language), language))
-
-
 def _words(text: str, language: str) -> list[str]:
     text = text.lower()
     return _WORD.findall(_NOT.sub(" not", text) if language == "en" else text)
@@ -67,7 +65,9 @@ def _words(text: str, language: str) -> list[str]:
 
 def _stems(words: list[str], language: str) -> list[str]:
     if language in _STEMMERS:
-        return _THREAD.stem(words, language)
+        stems = _THREAD.stem(words, language)
+        # A stem of a letter or two tells nothing: "aed" is not "a".
+        return [stem if len(stem) >= SHORTEST else word for stem, word in zip(stems, words, strict=True)]
     return [word[:CUT] if len(word) > CUT + 1 else word for word in words]
 
 
@@ -87,16 +87,22 @@ class CueIndex:
         """cues: each with the number of its entry."""
         self._language = language
         self._signs: dict[str, list[tuple[str, int]]] = {}
-        self._alone: dict[str, tuple[int, ...]] = {}
-        self._several: dict[str, tuple[tuple[tuple[str, ...], int], ...]] = {}
+        self._words: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...], int], ...]] = {}
+        """By the stem that leads to a cue: the cue's other stems, its words, and the number of its entry."""
         if language in SPACELESS:
             self._index_signs(cues)
         else:
             self._index_words(cues)
 
-    def find(self, text: str) -> set[int]:
-        """Return the numbers of the entries that have a cue in the text."""
-        return set(self._find_signs(text) if self._language in SPACELESS else self._find_words(text))
+    def find(self, text: str) -> dict[int, bool]:
+        """Return the entries that have a cue in the text, by number, each with whether it stands there word for word.
+
+        Else only the stems do: "dating" has the stem of "date".
+        """
+        found: dict[int, bool] = {}
+        for number, exact in self._find_signs(text) if self._language in SPACELESS else self._find_words(text):
+            found[number] = exact or found.get(number, False)
+        return found
 
     def _index_signs(self, cues: Iterable[tuple[int, str]]) -> None:
         for number, cue in cues:
@@ -104,38 +110,35 @@ class CueIndex:
             if signs:
                 self._signs.setdefault(signs[:2], []).append((signs, number))
 
-    def _find_signs(self, text: str) -> Iterator[int]:
+    def _find_signs(self, text: str) -> Iterator[tuple[int, bool]]:
         text = _normal(text)
         for at in range(len(text)):
             # A cue is found by its first two signs, or by its one.
             for begin in {text[at], text[at : at + 2]}:
                 for signs, number in self._signs.get(begin, ()):
                     if text.startswith(signs, at):
-                        yield number
+                        yield number, True
 
     def _index_words(self, cues: Iterable[tuple[int, str]]) -> None:
-        said = [(number, _words(_normal(cue), self._language)) for number, cue in cues]
+        said = [(number, tuple(dict.fromkeys(_words(_normal(cue), self._language)))) for number, cue in cues]
         stems = _stems_by_word({word for _, words in said for word in words}, self._language)
-        split = [(number, frozenset(stems[word] for word in words)) for number, words in said]
-        often = Counter(word for _, words in split for word in words)
-        alone, several = defaultdict[str, set[int]](set), defaultdict[str, set[tuple[tuple[str, ...], int]]](set)
-        for number, words in split:
-            if len(words) == 1:
-                alone[next(iter(words))].add(number)
-            elif words:
-                # The rarest of its words leads to a cue: few texts have it.
-                rarest = min(words, key=lambda word: (often[word], word))
-                several[rarest].add((tuple(words - {rarest}), number))
-        self._alone = {word: tuple(numbers) for word, numbers in alone.items()}
-        self._several = {word: tuple(rest) for word, rest in several.items()}
+        often = Counter(stem for _, words in said for stem in {stems[word] for word in words})
+        leading = defaultdict[str, set[tuple[tuple[str, ...], tuple[str, ...], int]]](set)
+        for number, words in said:
+            of_cue = {stems[word] for word in words}
+            if of_cue:
+                # The rarest of its stems leads to a cue: few texts have it.
+                rarest = min(of_cue, key=lambda stem: (often[stem], stem))
+                leading[rarest].add((tuple(sorted(of_cue - {rarest})), words, number))
+        self._words = {stem: tuple(cues_of) for stem, cues_of in leading.items()}
 
-    def _find_words(self, text: str) -> Iterator[int]:
-        words = stems_of(text, self._language)
-        for word in words:
-            yield from self._alone.get(word, ())
-            for others, number in self._several.get(word, ()):
-                if words.issuperset(others):
-                    yield number
+    def _find_words(self, text: str) -> Iterator[tuple[int, bool]]:
+        said = _words(_normal(text), self._language)
+        words, stems = set(said), set(_stems(said, self._language))
+        for stem in stems:
+            for others, of_cue, number in self._words.get(stem, ()):
+                if not others or stems.issuperset(others):
+                    yield number, words.issuperset(of_cue)
 
 
 def indexes(cues: Iterable[tuple[str, int, Sequence[str]]]) -> dict[str, CueIndex]:

@@ -99,11 +99,11 @@ def _last(connection: Connection, batch: Batch) -> tuple[int, int] | None:
 
     None: the site was removed. A site that has no row yet gets one.
     """
-    begun = {"site_uid": batch.uid, "site": batch.site, "last_seq": 0, "last_at": 0}
+    begun = {"site_uid": batch.uid, "site": batch.site, "last_seq": 0, "last_at": 0, "gone_at": None}
     read = select(SITES).where(SITES.c.site_uid == batch.uid).with_for_update()
     row = connection.execute(read).first()
     if row is None:
-        connection.execute(insert_new(connection, SITES), begun)
+        insert_new(connection, SITES, [begun])
         row = connection.execute(read).one()
     return None if row.gone_at is not None else (row.last_seq, row.last_at)
 
@@ -117,7 +117,7 @@ def _note_gap(connection: Connection, batch: Batch, last_seq: int, last_at: int,
         "from_at": last_at,
         "to_at": batch.first_at,
     }
-    connection.execute(insert_new(connection, GAPS), gap)
+    insert_new(connection, GAPS, [gap])
 
 
 def _without_known(connection: Connection, batch: Batch) -> Sequence[Step]:
@@ -132,7 +132,7 @@ def _write(connection: Connection, uid: str, steps: Sequence[Step]) -> None:
     """Write new steps, and what they change."""
     told = [step for step in steps if step.kind != OUTCOME]
     if told:
-        connection.execute(insert_new(connection, STEPS), [_step_row(uid, step) for step in told])
+        insert_new(connection, STEPS, [_step_row(uid, step) for step in told])
         _write_lives(connection, uid, [step for step in told if step.kind != UNMATCHED])
     outcomes = [step for step in steps if step.kind == OUTCOME]
     if outcomes:
@@ -169,7 +169,7 @@ def _write_lives(connection: Connection, uid: str, steps: Sequence[Step]) -> Non
         apply_step(rows[_key(step)], step)
     changed = {_key(step) for step in steps}
     if changed:
-        connection.execute(insert_or_replace(connection, CONTACTS), [rows[key] for key in sorted(changed)])
+        insert_or_replace(connection, CONTACTS, [rows[key] for key in sorted(changed)])
 
 
 def _write_outcomes(connection: Connection, uid: str, steps: Sequence[Step]) -> None:
@@ -190,9 +190,9 @@ def _write_outcomes(connection: Connection, uid: str, steps: Sequence[Step]) -> 
             former.append(before)
         rows[key] = changed[key] = said
     if former:
-        connection.execute(insert_new(connection, CORRECTIONS), former)
+        insert_new(connection, CORRECTIONS, former)
     if changed:
-        connection.execute(insert_or_replace(connection, OUTCOMES), list(changed.values()))
+        insert_or_replace(connection, OUTCOMES, list(changed.values()))
 
 
 def _outcome_row(uid: str, step: Step) -> Row | None:

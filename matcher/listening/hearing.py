@@ -19,14 +19,19 @@ FIRST_SHARE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far beyond texts of no matter a unit must be, in deviations: where it has a cue, and where it has none."""
+    """How far beyond texts of no matter a unit must be to an entry that has a cue in it, in deviations.
 
-    with_cue: float
-    alone: float
+    exact: where a cue stands in it word for word; stems: where only the stems of a cue do.
+    """
+
+    exact: float
+    stems: float
 
 
-BOUNDS: Final = {EntryKind.INTEREST: Bounds(2.0, 9.0), EntryKind.THEME: Bounds(0.0, 4.2)}
-"""Chosen on 120 units of the choosing messages of examples/, for a precision of 85 % (docs/coverage.md)."""
+BOUNDS: Final = {EntryKind.INTEREST: Bounds(1.4, 2.0), EntryKind.THEME: Bounds(0.0, 1.3)}
+"""Chosen on 152 units of the choosing messages of examples/, for a precision of 85 % (docs/coverage.md)."""
+ALONE: Final = 4.0
+"""The bound of a theme without a cue. Interests are too many: any bound that hears right hears nothing."""
 
 
 class Hearing:
@@ -35,9 +40,11 @@ class Hearing:
     def __init__(self, entries: ListenedEntries, vectors: EntryVectors) -> None:
         self.entries = entries
         self._vectors = vectors
-        kinds = [entry.kind for entry in entries.entries]
-        self._with_cue = np.array([BOUNDS[kind].with_cue for kind in kinds], np.float32)
-        self._alone = np.array([BOUNDS[kind].alone for kind in kinds], np.float32)
+        self._bounds = [(BOUNDS[entry.kind].stems, BOUNDS[entry.kind].exact) for entry in entries.entries]
+        """By entry: the bound where only stems of a cue stand in a unit, and where the cue does."""
+        themes = [number for number, entry in enumerate(entries.entries) if entry.kind is EntryKind.THEME]
+        self._themes = slice(themes[0], themes[-1] + 1) if themes else slice(0)
+        """Themes follow the interests: a slice copies no vectors."""
 
     def entry(self, number: int) -> Listened:
         """Return an entry by its number."""
@@ -48,23 +55,33 @@ class Hearing:
 
         vectors: those of the texts [texts, dimension], as a decision has them; language: the tag of the texts.
         """
-        found = set[int]()
-        distances = self.distances(vectors)
+        if not len(texts):
+            return set()
+        far = self.distances(vectors, self._themes)
+        found = {self._themes.start + int(theme) for theme in np.flatnonzero((far >= ALONE).any(axis=0))}
         index = self.entries.cues.get(language)
-        for text, distance in zip(texts, distances, strict=True):
-            found.update(np.flatnonzero(distance >= self._alone).tolist())
-            if index is not None:
-                found.update(number for number in index.find(text) if distance[number] >= self._with_cue[number])
+        if index is None:
+            return found
+        for at, text in enumerate(texts):
+            cues = index.find(text)
+            if cues:
+                numbers = list(cues)
+                reached = self.distances(vectors[at : at + 1], numbers)[0].tolist()
+                found.update(
+                    number
+                    for number, distance in zip(numbers, reached, strict=True)
+                    if distance >= self._bounds[number][cues[number]]
+                )
         return found
 
-    def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how far each text is beyond a text of no matter [texts, entries], in deviations."""
+    def distances(self, vectors: NDArray[np.float32], entries: slice | list[int]) -> NDArray[np.float32]:
+        """Return how far each text is beyond texts of no matter [texts, entries], in deviations."""
         of = self._vectors
         width = of.first.shape[1]
-        far: NDArray[np.float32] = vectors[:, width:] @ of.second.T - of.second_offset
+        far: NDArray[np.float32] = vectors[:, width:] @ of.second[entries].T - of.second_offset[entries]
         if width:
             english = np.flatnonzero(vectors[:, 0])
             if len(english):
-                first = vectors[english, :width] @ of.first.T - of.first_offset
+                first = vectors[english, :width] @ of.first[entries].T - of.first_offset[entries]
                 far[english] = (1 - FIRST_SHARE) * far[english] + FIRST_SHARE * first
         return far

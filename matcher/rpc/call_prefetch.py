@@ -106,22 +106,29 @@ class Prefetch(Generic[T]):
             waiting.set_result(task.result())
 
 
+def prefetch_fits() -> bool:
+    """Return whether this version of grpc.aio has the private parts by which calls are requested ahead of time."""
+    server = getattr(importlib.import_module("grpc._cython.cygrpc"), "AioServer", None)
+    return all(hasattr(server, name) for name in ("_make_request_call_future", "_request_registered_call"))
+
+
 @contextmanager
 def prefetching() -> Iterator[None]:
     """Let a server that is created within this context prefetch the calls of the busiest method.
 
     grpc.aio has no setting for it: so the class of its inner server is replaced by a subclass that answers from a
-    Prefetch when grpc.aio requests the next call of a method. A version of grpc.aio without that method keeps its own
-    class.
+    Prefetch when grpc.aio requests the next call of a method. A version of grpc.aio without the private parts that this
+    needs keeps its own class, and accepts calls one at a time.
     """
     inner: Any = importlib.import_module("grpc._cython.cygrpc")
-    plain = inner.AioServer
-    if hasattr(plain, "_make_request_call_future"):
+    plain = getattr(inner, "AioServer", None)
+    if prefetch_fits():
         inner.AioServer = _prefetching_server(plain)
     try:
         yield
     finally:
-        inner.AioServer = plain
+        if plain is not None:
+            inner.AioServer = plain
 
 
 def _prefetching_server(plain: Any) -> Any:

@@ -48,6 +48,7 @@ from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
+from matcher.server.private_interfaces import warn_of_missing
 from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
@@ -159,6 +160,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     check_port(settings)
+    warn_of_missing()
     certificates_of(settings)
     telemetry, turns = Telemetry(named_sites=settings.metric_sites), LoopTurns()
     _serve_metrics(settings, telemetry)

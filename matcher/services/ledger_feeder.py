@@ -35,6 +35,8 @@ LEASE_MS: Final = 15_000
 """A process that has not fed a site for so long has no backlog there, or is dead: another may feed it."""
 LONGEST_PAUSE_SECONDS: Final = 15.0
 """Between two tries while the database does not answer."""
+PREPARE_SECONDS: Final = 60.0
+"""How often the schema is looked at, and raised where this version knows a newer one."""
 PRUNE_SECONDS: Final = 3_600.0
 PRUNE_PAUSE_SECONDS: Final = 0.05
 """Between two slices, so that feeding goes on."""
@@ -87,7 +89,7 @@ class LedgerFeeder:
         self._observer = observer or FeederObserver()
         self._process = new_id()
         self._fed: dict[str, _Fed] = {}
-        self._prune_at = 0.0
+        self._prepare_at = self._prune_at = 0.0
         self._is_away = False
 
     async def run(self) -> None:
@@ -99,10 +101,13 @@ class LedgerFeeder:
             while True:
                 try:
                     count, backlogs = await self.measure()
-                    await self._ledger.write(self._ledger.database.prepare)
+                    if time.monotonic() >= self._prepare_at:
+                        await self._ledger.write(self._ledger.database.prepare)
+                        self._prepare_at = time.monotonic() + PREPARE_SECONDS
                     await self._feed_on(backlogs)
                     pause = max(LOOK_SECONDS, count / SITES_A_SECOND)
                 except LedgerAway as fault:
+                    self._prepare_at = 0.0
                     self._tell_away(fault)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 except MatcherError as fault:

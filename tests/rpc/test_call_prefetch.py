@@ -11,9 +11,14 @@ import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 
+from matcher.rpc import call_prefetch
 from matcher.rpc.call_prefetch import BUSIEST, MOST_PREFETCHED, REGISTERED, Prefetch
+from matcher.rpc.health import Health
+from matcher.rpc.server import build_server
+from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
 from tests.rpc.conftest import Service
+from tests.rpc.doubles import Doubles
 
 CROWD: Final = 1_500
 SECONDS_TO_ARRIVE: Final = 1.0
@@ -108,6 +113,25 @@ async def test_the_server_prefetches_calls_of_route_message(service: Service) ->
     inner: Any = service.server
     prefetch = inner._server.prefetch
     assert len(prefetch._requested) + prefetch.arrived == MOST_PREFETCHED
+
+
+async def test_a_grpc_without_its_private_parts_serves_by_the_public_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls are accepted one at a time then, and each is answered."""
+    monkeypatch.setattr(call_prefetch, "prefetch_fits", lambda: False)
+    telemetry = Telemetry()
+    server = build_server(Doubles().services, Health(telemetry), telemetry)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        route: Any = channel.unary_unary(BUSIEST, response_deserializer=pb.RouteMessageResponse.FromString)
+        request = pb.RouteMessageRequest(parent="sites/default", message=pb.Message(text="I climb."))
+        answers = await asyncio.gather(*(route(request.SerializeToString()) for _ in range(20)))
+    assert all(answer.HasField("reservation") for answer in answers)
+    inner: Any = server
+    assert not hasattr(inner._server, "prefetch")
+    await server.stop(0)
 
 
 async def test_every_call_of_a_crowd_that_arrives_while_the_loop_is_blocked_is_answered(service: Service) -> None:

@@ -9,8 +9,9 @@ import grpc
 from matcher.config import Settings, explain
 from matcher.server.doctor import machine, serving, stores
 from matcher.server.doctor.callers import callers
-from matcher.server.doctor.findings import Finding, ok
+from matcher.server.doctor.findings import Finding, ok, warn
 from matcher.server.doctor.models import models
+from matcher.server.private_interfaces import private_interfaces
 from matcher.store.examination import StoreFacts
 
 
@@ -31,6 +32,13 @@ async def examine_installation(settings: Settings, channel: grpc.aio.Channel, ta
     made = Examination()
     made.findings.append(_settings())
     made.findings += machine.versions()
+    made.findings += [
+        warn(
+            "versions", f"{one.library} has no more {one.what}: {one.instead}", "install the versions of pyproject.toml"
+        )
+        for one in private_interfaces()
+        if not one.fits
+    ]
     made.findings += machine.folders(settings)
     made.findings += machine.certificates(settings)
     made.findings += [finding async for finding in callers(settings)]

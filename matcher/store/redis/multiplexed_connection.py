@@ -2,7 +2,8 @@
 
 redis-py's pool gives each command a connection of its own while it is in flight: most of the cost of a command went
 into taking the connection, reading from it and giving it back. redis-py still opens the socket, speaks TLS, logs in and
-selects the database.
+selects the database. Then its socket is taken over, by parts of redis-py that are private: where a version has them no
+more, a PlainConnection serves by its public methods, one call after another.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any, Final, cast
 
 import hiredis
 from redis import exceptions
-from redis.asyncio.connection import AbstractConnection, DefaultParser
+from redis.asyncio.connection import AbstractConnection, Connection, DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 PROTOCOL: Final = 2
 """RESP2: the server sends nothing but answers, and RESP3 adds nothing to the answers of the commands used here."""
 _NOTHING: Final = object()
+ANSWERED: Final = (exceptions.BusyLoadingError, exceptions.AuthenticationError, exceptions.MaxConnectionsError)
+"""What redis-py derives from ConnectionError though the server has answered."""
 
 
 def pack(command: tuple[Any, ...]) -> bytes:
@@ -50,7 +53,7 @@ class MultiplexedConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._silence = silence_seconds
         self._reader = hiredis.Reader(
-            protocolError=exceptions.InvalidResponse, replyError=DefaultParser.parse_error, notEnoughData=_NOTHING
+            protocolError=exceptions.InvalidResponse, replyError=_parse_error, notEnoughData=_NOTHING
         )
         self._permits = asyncio.Semaphore(max_calls)
         self._writable = asyncio.Event()
@@ -96,6 +99,8 @@ class MultiplexedConnection(asyncio.Protocol):
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+        if not hand_over_fits(connection):
+            return PlainConnection(connection, silence_seconds, on_lost)
         multiplexed = cls(max_calls, silence_seconds, on_lost)
         multiplexed._transport, multiplexed._transport_owner = connection.hand_over(multiplexed)
         return multiplexed
@@ -199,6 +204,69 @@ class MultiplexedConnection(asyncio.Protocol):
             self._transport.abort()
         self._transport = self._transport_owner = None
         self._on_lost()
+
+
+class PlainConnection(MultiplexedConnection):
+    """The same by redis-py's public methods alone: one call after another, several times the CPU of a call."""
+
+    def __init__(self, connection: AbstractConnection, silence_seconds: float, on_lost: Callable[[], None]) -> None:
+        """Take a connection that is logged in; silence_seconds: how long the server may leave a call unanswered."""
+        super().__init__(1, silence_seconds, on_lost)
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        self._ending: asyncio.Task[None] | None = None
+
+    async def execute(self, commands: bytes, answers: int) -> list[Any]:
+        """Send packed commands and read their answers; a caller who is cancelled leaves no answer unread."""
+        return await asyncio.shield(asyncio.create_task(self._exchange(commands, answers)))
+
+    async def _exchange(self, commands: bytes, answers: int) -> list[Any]:
+        async with self._turn:
+            if self._fault is not None:
+                raise exceptions.ConnectionError(str(self._fault))
+            try:
+                async with asyncio.timeout(self._silence):
+                    await self._connection.send_packed_command([commands], check_health=False)
+                    found = [await self._answer() for _ in range(answers)]
+            except TimeoutError:
+                self._fail(exceptions.TimeoutError(f"it has been silent for {self._silence:g} s"))
+                raise exceptions.TimeoutError(str(self._fault)) from None
+            except (exceptions.ConnectionError, OSError) as fault:
+                self._fail(exceptions.ConnectionError(f"the connection was lost: {fault}"))
+                raise exceptions.ConnectionError(str(self._fault)) from fault
+        self.answered_at = self._loop.time()
+        return found
+
+    async def _answer(self) -> Any:
+        try:
+            return await self._connection.read_response(disconnect_on_error=False)
+        except exceptions.ConnectionError as fault:
+            if isinstance(fault, ANSWERED):
+                return fault
+            raise
+        except exceptions.ResponseError as fault:
+            return fault
+
+    def _fail(self, fault: Exception) -> None:
+        if self._fault is None:
+            self._ending = asyncio.ensure_future(self._connection.disconnect(nowait=True))
+        super()._fail(fault)
+
+
+def hand_over_fits(connection: AbstractConnection) -> bool:
+    """Return whether this version of redis-py has the private parts by which a connection's socket is taken over."""
+    return hasattr(connection, "_reader") and hasattr(connection, "_writer") and hasattr(DefaultParser, "parse_error")
+
+
+def redis_fits() -> bool:
+    """Return whether the installed redis-py has these parts."""
+    return hand_over_fits(Connection())
+
+
+def _parse_error(text: str) -> Exception:
+    """Return an error of the server as redis-py's exception; by a private part of redis-py."""
+    parse: Callable[[str], Exception] = DefaultParser.parse_error
+    return parse(text)
 
 
 def _with_hand_over(connection_class: type[AbstractConnection]) -> Any:
