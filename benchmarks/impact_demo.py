@@ -1,4 +1,4 @@
-"""A simulated month of a comparison, `make impact-demo`: routed by the real service, then report, plan and plots.
+"""A simulated month of a comparison, `make impact-demo`: routed by the real service, then report and plots.
 
 The example roster serves 6,000 contacts, 30 % of them control; what becomes of each is drawn, with planted effects of
 the affinity of the agent who served it. Writes build/impact.json: n, difference, low and high by outcome, and what was
@@ -42,6 +42,8 @@ BY_HAND: Final = 0.02
 AT_ONCE: Final = 40
 """Conversations at once, of 60 agents who have one each: a busy house, in which contacts that need a skill wait."""
 CONVERSATION_SECONDS: Final = 0.4
+COVERAGE_SECONDS: Final = 90
+"""What was heard is written by the minute."""
 ONE_EACH: Final = [roster_pb2.ChannelCapacity(channel=name, cost=1) for name in ("chat", "voice", "email")]
 RECORDED_AT_ONCE: Final = 200
 LEDGER_SECONDS: Final = 120
@@ -203,9 +205,7 @@ async def play(options: argparse.Namespace) -> None:
                 row.agent.capacity.CopyFrom(roster_pb2.Capacity(total=1, channels=ONE_EACH))
             await send_rows(session, rows, "importing agents")
             async with session.client() as client:
-                await client.update_pool(
-                    roster_pb2.Pool(name="default", control_share=CONTROL_SHARE), ("control_share",)
-                )
+                await client.update_pool(roster_pb2.Pool(name="default", control_share=CONTROL_SHARE, listening=True))
                 messages = read_messages(ROOT / "examples/messages.jsonl")
                 month = Month(client, messages, [row.agent_id for row in rows if row.agent.status == roster_pb2.ONLINE])
                 with steps(session.err, "serving contacts", options.contacts) as step:
@@ -217,12 +217,19 @@ async def play(options: argparse.Namespace) -> None:
                 assert recorded(ledger) == month.recorded
                 stretch(ledger, DAYS, time.time_ns() // 1_000_000)
                 report = await client.impact_report()
+                heard = False
+                for _ in range(COVERAGE_SECONDS):
+                    if heard := bool((await client.coverage("default")).entries):
+                        break
+                    await asyncio.sleep(1)
             document = figures(report, month.served)
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(document, indent=2) + "\n")
             place = ("--server", service.target)
             await matcher("impact", "--by", "band", "--plot", str(options.out.with_suffix("")), *place)
             await matcher("impact", "plan", "resolved=3", "csat=0.1", "nps=5", *place)
+            drawn = ("--plot", str(options.out.with_name("coverage.png"))) if heard else ()
+            await matcher("coverage", *drawn, *place)
     _show(session, document)
     session.note(f"wrote {options.out}; all in {time.monotonic() - begun:.0f} s", style="dim")
 
