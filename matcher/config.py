@@ -214,11 +214,11 @@ class Settings(AuthSettings):
         "as with `off`: no ledger is kept.",
     )
     ledger_backlog: int = Field(
-        1_000_000,
+        2_000_000,
         ge=1_000,
         le=100_000_000,
         description="About how many steps of contacts of a site wait in the store while the ledger is away; beyond "
-        "that the oldest go, and the ledger has a gap. A step takes about 170 bytes.",
+        "that the oldest go, and the ledger has a gap. A step takes about 190 bytes.",
     )
     ledger_days: int = Field(
         400, ge=1, le=36_500, description="How many days after the last step of a contact the ledger keeps its rows."

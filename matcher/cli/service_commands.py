@@ -1,4 +1,4 @@
-"""The commands `matcher serve` and `matcher config`; adds `matcher demo` too."""
+"""The commands `matcher serve`, `matcher config` and `matcher sbom`; adds `matcher demo` too."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("serve")(serve)
     command(app, "config", remote=False)(config)
+    command(app, "sbom", remote=False)(show_inventory)
     command(app, "demo", remote=False)(demo)
 
 
@@ -94,6 +95,20 @@ async def config(
     for row in rows:
         session.out.print(Text(f"{row.env}={row.value} ({row.source})", _style(row)), soft_wrap=True)
         session.out.print(Padding(Text(row.help), (0, 0, 0, 4)))
+
+
+async def show_inventory(session: Session) -> None:
+    """List the service and every library that it needs, with version and licence; --json: as a CycloneDX document."""
+    from matcher.server.inventory import inventory, sbom
+
+    parts = inventory()
+    if session.as_json:
+        session.write_json(sbom(parts))
+        return
+    table = Listing(Column("library"), Column("version"), Column("licence", text=True))
+    for part in parts:
+        table.add(part.name, part.version, part.licence)
+    session.show(table)
 
 
 def _style(row: SettingRow) -> str:

@@ -84,6 +84,8 @@ ORDINARY: Final = {
     'matcher_deadlines_broken_total{instance="a",site="default"}': steady(1),
     'matcher_stream_reloads_total{instance="a",site="default"}': steady(1),
     'matcher_watchers_cut_off_total{instance="a"}': steady(1),
+    'matcher_ledger_lag_seconds{instance="a",site="default"}': steady(2),
+    'matcher_ledger_lost_total{instance="a",site="default"}': steady(7),
     **histogram("grpc_server_handling_seconds", {"0.05": 590, "1.0": 599, "2.5": 600, "+Inf": 600}, ROUTE),
     **histogram("matcher_route_wait_seconds", {"0.001": 590, "0.5": 600, "+Inf": 600}),
     **histogram("matcher_loop_lag_seconds", {"0.001": 1190, "0.25": 1199, "+Inf": 1200}),
@@ -153,6 +155,9 @@ CASES: Final = [
     Case("AuditStands", {'matcher_audit_passes_total{instance="a"}': steady(7)}),
     Case("WatchersCutOff", {'matcher_watchers_cut_off_total{instance="a"}': rising(1)}),
     Case("MemoryHigh", {'process_resident_memory_bytes{instance="a"}': steady(1.4e9)}, ON_A),
+    Case("LedgerLate", {'matcher_ledger_lag_seconds{instance="a",site="default"}': steady(900)}, SITE),
+    Case("LedgerLost", {'matcher_ledger_lost_total{instance="a",site="night"}': first_at(75)}, {"site": "night"}),
+    Case("LedgerLost", {'matcher_ledger_lost_total{instance="a",site="default"}': rising(1)}, SITE),
     Case(
         "CustomersWaitLong",
         histogram("matcher_contact_waited_seconds", {"60": 2, "300": 5, "600": 10, "+Inf": 10}, 'site="default"'),
