@@ -69,7 +69,8 @@ def _say(session: Session, report: pb.GetCoverageResponse) -> None:
     name = tables.short(report.pool)
     if not report.listening:
         session.say(f"{name} does not listen: `matcher pools update {name} --listening on` begins it")
-    session.say(f"{name}, {period}: about {report.contacts:,} contacts on {report.days_heard} days")
+    days = f"{report.days_heard} {'day' if report.days_heard == 1 else 'days'}"
+    session.say(f"{name}, {period}: about {report.contacts:,} contacts on {days}")
     if not report.entries:
         session.say("nothing was brought up by ten customers on one day")
     else:

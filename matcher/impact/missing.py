@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from matcher.impact.rows import BANDS, Columns
-from matcher.impact.sequence import ALPHA, Floats, path
+from matcher.impact.sequence import ALPHA, Floats, multiplier, path
 from matcher.model.impact import Missing
 
 LEAST_GAP: Final = 0.02
@@ -48,6 +48,20 @@ def worst_case(contacts: Columns, values: Floats, low: float, high: float) -> tu
         least.append(known + absent * low)
         greatest.append(known + absent * high)
     return least[0] - greatest[1], greatest[0] - least[1]
+
+
+def uneven_draw(contacts: Columns) -> tuple[float, float] | None:
+    """Return the share of control contacts and the share that was drawn, where they differ by more than chance."""
+    if not len(contacts):
+        return None
+    own = 1 / contacts.weights
+    drawn = np.where(contacts.treated, 1 - own, own)
+    found, expected = float((~contacts.treated).mean()), float(drawn.mean())
+    information = float((drawn * (1 - drawn)).sum())
+    if not information:
+        return None
+    reach = float(multiplier(np.array(information))) * np.sqrt(information) / len(contacts)
+    return (found, expected) if abs(found - expected) > reach else None
 
 
 def _differs(absent: np.ndarray, members: np.ndarray, weights: Floats, alpha: float) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from matcher.impact.adjustment import adjusted
 from matcher.impact.kinds import KINDS, kind_of
-from matcher.impact.missing import missing, worst_case
+from matcher.impact.missing import missing, uneven_draw, worst_case
 from matcher.impact.plan import Rates, contacts_to_settle, plan
 from matcher.impact.rows import BANDS, DAY_MS, Columns, Gathering, ImpactRow, readings
 from matcher.impact.sentence import sentence, warnings
@@ -78,7 +78,7 @@ class _Pool:
             waits=waits,
             overrides=_overrides(self._assigned),
             sentence=sentence(outcomes),
-            warnings=warnings(outcomes, waits),
+            warnings=warnings(outcomes, waits, uneven_draw(compared)),
         )
 
 

@@ -17,9 +17,19 @@ def sentence(outcomes: Sequence[OutcomeReport]) -> str:
     return "; ".join(parts) or "no outcomes yet"
 
 
-def warnings(outcomes: Sequence[OutcomeReport], waits: WaitsByArm | None) -> tuple[str, ...]:
-    """Return what puts the figures in doubt: uneven missing outcomes, and arms that waited differently."""
+def warnings(
+    outcomes: Sequence[OutcomeReport], waits: WaitsByArm | None, draw: tuple[float, float] | None
+) -> tuple[str, ...]:
+    """Return what puts the figures in doubt: uneven missing outcomes, waits, and shares of the arms.
+
+    draw: the share of control contacts and the share that was drawn, where they differ by more than chance.
+    """
     said = []
+    if draw is not None:
+        said.append(
+            f"{draw[0]:.1%} of the compared contacts are control, and {draw[1]:.1%} were drawn: which contacts are"
+            " compared depends on their arm"
+        )
     for outcome in outcomes:
         missing = outcome.missing
         if missing.differs_by_arm:

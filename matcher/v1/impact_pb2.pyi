@@ -216,7 +216,9 @@ class PoolImpact(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What puts the figures in doubt, for people: outcomes that are missing more often in one arm or band, waits that differ."""
+        """What puts the figures in doubt, for people: outcomes that are missing more often in one arm or band, waits that
+        differ, and arms of other sizes than were drawn.
+        """
 
     def __init__(
         self,

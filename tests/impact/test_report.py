@@ -132,6 +132,13 @@ def test_arms_that_wait_alike_raise_no_warning_and_arms_that_do_not_raise_one() 
     assert warning.startswith("the arms waited differently: treatment ")
 
 
+def test_arms_of_other_sizes_than_were_drawn_raise_a_warning() -> None:
+    """Where contacts of one arm are lost, the others cannot be compared: a third of control's are gone here."""
+    rows = [row for number, row in enumerate(contacts(3000)) if row.treated or number % 3]
+    (warning,) = only(rows).warnings
+    assert " of the compared contacts are control, and 30.0% were drawn" in warning
+
+
 def test_bands_weeks_and_days_add_up_to_the_whole() -> None:
     """Four weeks from a Monday on, each with its contacts, and a path of 28 days that ends at today's figures."""
     found = outcome(only(contacts(4000)), "resolved")

@@ -22,6 +22,8 @@ async def desk(service: Server) -> AsyncIterator[MatcherClient]:
     """Give a client of a fresh site with ana and ben, who take one chat each."""
     async with service.client(await service.site()) as client:
         await hire(client, {name: person("I keep honey bees.") for name in ("ana", "ben")})
+        # Whatever floor is computed for two agents: here the message meets their interest.
+        await client.update_pool(roster.Pool(name="default", affinity_floor=0.1), ["affinity_floor"])
         yield client
 
 
