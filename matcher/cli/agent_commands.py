@@ -9,12 +9,13 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.advise_command import advise
+from matcher.cli.call_errors import describe
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.edit_command import edit
 from matcher.cli.free_capacity import in_words, more_contacts
 from matcher.cli.import_command import import_agents
 from matcher.cli.roster_file import Form, form_of, write_roster
-from matcher.cli.session import Session, command, describe
+from matcher.cli.session import Session, command
 from matcher.client import MatcherCallError
 from matcher.v1 import roster_pb2 as pb
 
@@ -124,7 +125,7 @@ async def set_status(
                 if len(words) == 2 or not error.reason:
                     raise
                 failed += 1
-                session.note(f"{agent}: {describe(error, session)}", style="red")
+                session.note(f"{agent}: {describe(error, session.target)}", style="red")
                 continue
             if session.as_json:
                 session.write_json(changed)

@@ -10,11 +10,12 @@ from typing import Annotated, Final
 
 import typer
 
+from matcher.cli.call_errors import describe
 from matcher.cli.import_report import Report, file_field
 from matcher.cli.progress import steps
 from matcher.cli.roster_file import Form, RosterFile, form_of, read_bytes, read_roster
 from matcher.cli.roster_rows import NOT_UTF8, BadRow, GoodRow
-from matcher.cli.session import CommandError, Session, describe
+from matcher.cli.session import CommandError, Session
 from matcher.cli.tables import short
 from matcher.client import MatcherCallError, Violation
 from matcher.v1 import roster_pb2 as pb
@@ -102,7 +103,7 @@ async def send_rows(session: Session, rows: Sequence[GoodRow], label: str = "imp
             async for answer in client.import_agents(row.row for row in rows):
                 if answer.action == Action.REJECTED:
                     error = MatcherCallError.of_status(answer.status)
-                    raise CommandError(f"line {answer.row}: {describe(error, session)}")
+                    raise CommandError(f"line {answer.row}: {describe(error, session.target)}")
                 done[Action.Action.Name(answer.action)] += 1
                 step()
     return done

@@ -7,14 +7,14 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
+from matcher.cli.call_errors import describe
 from matcher.cli.demo_messages import read_messages
 from matcher.cli.demo_service import RunningService, running_service
 from matcher.cli.loadtest_display import Display, print_summary
 from matcher.cli.roster_file import form_of, read_bytes, read_roster
-from matcher.cli.session import CommandError, Session, describe
+from matcher.cli.session import CommandError, Session
 from matcher.client import MatcherCallError
 from matcher.loadtest import extras, material, plan, run
 from matcher.loadtest.generators import GeneratorFailed
@@ -41,8 +41,7 @@ async def run_plan(
     except (plan.PlanWrong, extras.ExtraMissing, RowRefused, GeneratorFailed, run.NoLoneCall) as error:
         raise CommandError(str(error)) from None
     except MatcherCallError as error:
-        where = session if target is None else replace(session, target=target.address)
-        raise CommandError(describe(error, where)) from None
+        raise CommandError(describe(error, session.target if target is None else target.address)) from None
     except OSError as error:
         raise CommandError(f"/metrics of the service cannot be read: {error}") from None
     print_summary(session.out, result)

@@ -12,11 +12,12 @@ import typer
 from google.protobuf.json_format import ParseDict, ParseError
 
 from matcher.cli import tables
+from matcher.cli.call_errors import describe
 from matcher.cli.candidate_tables import words_met
 from matcher.cli.columns import Column, Listing
 from matcher.cli.roster_jsonl import read_lines
 from matcher.cli.roster_rows import BadRow
-from matcher.cli.session import CommandError, Session, command, describe
+from matcher.cli.session import CommandError, Session, command
 from matcher.client import MatcherCallError
 from matcher.v1 import routing_pb2 as pb
 
@@ -71,7 +72,13 @@ def _row(
     session: Session, request: pb.RouteMessageRequest, result: pb.RouteMessagesResult
 ) -> tuple[str, str, str, str, str]:
     if result.HasField("status"):
-        return result.contact_id, "", "", f"failed: {describe(MatcherCallError.of_status(result.status), session)}", ""
+        return (
+            result.contact_id,
+            "",
+            "",
+            f"failed: {describe(MatcherCallError.of_status(result.status), session.target)}",
+            "",
+        )
     answer = result.response
     match answer.WhichOneof("outcome"):
         case "reservation":

@@ -21,8 +21,9 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from matcher.cli.call_errors import describe
 from matcher.cli.columns import wrapped
-from matcher.cli.field_names import TextCommand, typed, typed_names, typed_within
+from matcher.cli.field_names import TextCommand, typed, typed_names
 from matcher.cli.progress import clear_bar
 from matcher.cli.terminal_text import visible
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
@@ -116,7 +117,7 @@ class Session:
         if self.as_json:
             sys.stderr.write(json.dumps({"error": _error_document(error, self, names)}) + "\n")
         else:
-            message = describe(error, self, names) if isinstance(error, MatcherCallError) else str(error)
+            message = describe(error, self.target, names) if isinstance(error, MatcherCallError) else str(error)
             self.note(f"error: {message}", style="red")
             if isinstance(error, MatcherCallError) and not error.reason:
                 for contact, request in error.request_ids.items():
@@ -131,7 +132,7 @@ def _error_document(
     document: dict[str, Any] = {
         "code": error.code.name,
         "reason": error.reason,
-        "message": error.message if error.reason else describe(error, session),
+        "message": error.message if error.reason else describe(error, session.target),
     }
     if error.metadata:
         document["metadata"] = dict(error.metadata)
@@ -358,57 +359,6 @@ def _run(function: Command, session: Session, arguments: Mapping[str, object], n
 
 async def _awaited(function: Command, session: Session, arguments: Mapping[str, object]) -> int | None:
     return await function(session, **arguments)
-
-
-def describe(error: MatcherCallError, session: Session, names: Mapping[str, str] | None = None) -> str:
-    """Return one line about a failed call: the reason and the fields as they were typed, or why no server answered."""
-    if error.violations:
-        fields = "; ".join(
-            f"{typed(wrong.field, names or {})} {typed_within(wrong.description, names or {})}"
-            for wrong in error.violations
-        )
-        return f"{error.reason}: {fields}"
-    if error.reason:
-        retry = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"
-        return f"{error.reason}: {typed_within(error.message, names or {})}{retry}"
-    return _describe_without_answer(error, session.target)
-
-
-def _describe_without_answer(error: MatcherCallError, target: str) -> str:
-    if error.code is grpc.StatusCode.UNAVAILABLE:
-        if "refused" in error.message:
-            return f"no service answers at {target}: {_advice()}"
-        return f"{target} cannot be reached: {error.message}{_repeat(error)}"
-    if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        if error.message.startswith(SILENCE):
-            return f"{target} is silent: {error.message}"
-        return f"{target} did not answer in time; allow more time with --timeout{_repeat(error)}"
-    return f"{error.code.name}: {error.message}{_repeat(error)}"
-
-
-def _repeat(error: MatcherCallError) -> str:
-    """Return how to learn the answer that may have been lost; "" where the call has no request_id."""
-    if error.request_id:
-        return (
-            f"; the agent may be reserved all the same: the same command with --request-id {error.request_id} gives the"
-            " answer, and reserves nobody twice"
-        )
-    if error.request_ids:
-        return (
-            "; agents may be reserved all the same: the same lines with the contact_id and request_id below give the"
-            " answers, and reserve nobody twice"
-        )
-    return ""
-
-
-def _advice() -> str:
-    """Return where to find a service: at the addresses of those that run here, or by starting one."""
-    # Imported here, because its libraries would slow down every command.
-    from matcher.server.announcement import running_services
-
-    if addresses := [service.address for service in running_services()]:
-        return f"on this machine one listens at {', '.join(addresses)} (--server)"
-    return "start one with `matcher serve`, or name another address with --server"
 
 
 def text_argument(text: str) -> str:

@@ -390,10 +390,7 @@ class SiteReplica:
             self.index.put_status(agent.id, agent.status, agent.idle_since_ms, agent.version)
 
     def _put(self, agent: Agent, stored: Sequence[Hold], vectors: NDArray[np.float32]) -> None:
-        """Put an agent into the index, with the holds known here and those read from the store.
-
-        For a hold of either that has ended, the event of its end is still to come.
-        """
+        """Put an agent into the index with all holds, known here or stored; the event that ends one may be to come."""
         known = self.index.agent(agent.id)
         if known is None or known.version <= agent.version:
             before = known.holds if known else ()

@@ -88,13 +88,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NobodyFree:
-    """The outcome that no agent has free capacity and the contact may not wait.
-
-    left_out: the agents by what kept each from the contact when the store, or the search, left the agent out.
-    """
+    """The outcome that no agent has free capacity and the contact may not wait."""
 
     contact: str
     left_out: LeftOut
+    """The agents by what kept each from the contact when the store, or the search, left the agent out."""
 
 
 HoldOutcome: TypeAlias = "ReservedOutcome | QueuedOutcome | NobodyFree"

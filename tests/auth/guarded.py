@@ -77,8 +77,8 @@ class Guarded:
         shown = [name if name is ALL else ",".join(sorted(name)) for name in (sites, pools)]
         return self.callers.add(f"{role}|{shown[0]}|{shown[1]}|{agent}", Grant(role, sites, pools, agent))
 
-    def open(self, method: Any, caller: str, *requests: Any) -> Any:
-        """Begin a call of a method of the descriptors."""
+    def open(self, method: Any, caller: str, *requests: Any, seconds: float = 20) -> Any:
+        """Begin a call of a method of the descriptors; seconds: its deadline."""
         shape = {
             (False, False): self.channel.unary_unary,
             (False, True): self.channel.unary_stream,
@@ -90,11 +90,11 @@ class Guarded:
             response_deserializer=message_class(method.output_type).FromString,
         )
         sent = iter(requests) if method.client_streaming else requests[0]
-        return make(sent, metadata=(("authorization", f"Bearer {caller}"),), timeout=20)
+        return make(sent, metadata=(("authorization", f"Bearer {caller}"),), timeout=seconds)
 
-    async def call(self, method: Any, caller: str, *requests: Any) -> Any:
+    async def call(self, method: Any, caller: str, *requests: Any, seconds: float = 20) -> Any:
         """Return the answer to a call, of a stream the first; raise AioRpcError."""
-        call = self.open(method, caller, *requests)
+        call = self.open(method, caller, *requests, seconds=seconds)
         if not method.server_streaming:
             return await call
         try:
@@ -102,11 +102,13 @@ class Guarded:
         finally:
             call.cancel()
 
-    async def refusal(self, method: Any, caller: str, *requests: Any) -> tuple[grpc.StatusCode, str]:
+    async def refusal(
+        self, method: Any, caller: str, *requests: Any, seconds: float = 20
+    ) -> tuple[grpc.StatusCode, str]:
         """Return the code and the sentence of a call's answer."""
         while True:
             try:
-                await self.call(method, caller, *requests)
+                await self.call(method, caller, *requests, seconds=seconds)
             except grpc.aio.AioRpcError as error:
                 # grpc.aio's client says so where the service ends a stream while a request is being sent.
                 if error.details() != "Internal error from Core":

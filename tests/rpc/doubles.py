@@ -35,19 +35,18 @@ from matcher.model import (
     Reason,
     Reservation,
     ReservedOutcome,
-    Site,
     StreamPlace,
 )
-from matcher.model.coverage import Coverage, Covered, EntryKind, Unasked
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
-from matcher.model.quotas import QuotaUse
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
+from tests.rpc.coverage_double import CoverageDouble
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.impact_double import ImpactDouble
 from tests.rpc.key_doubles import KeysDouble
+from tests.rpc.site_double import SitesDouble
 
 MAYA = Agent(
     id="maya",
@@ -326,32 +325,6 @@ class PoolsDouble(Double):
 
     def effective_tolerance(self, pool: Pool) -> float:
         return 0.0625
-
-
-class SitesDouble(Double):
-    """Answers as if there were two sites: "acme" and "default"."""
-
-    async def create_site(self, site: str) -> Site:
-        return self.record("create_site", Site(site, "u-1"), site)
-
-    async def sites(self, most: int, after: str) -> Page[Site]:
-        return self.record("sites", Page((Site("acme", "u-1"), Site("default", "u-2")), ""), most, after)
-
-    async def usage(self, site: str) -> Sequence[QuotaUse]:
-        return self.record("usage", [QuotaUse("agents", 2, 200)], site)
-
-    async def delete_site(self, site: str, force: bool) -> None:
-        self.record("delete_site", None, site, force)
-
-
-class CoverageDouble(Double):
-    """The double of what customers bring up."""
-
-    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
-        one = Covered(EntryKind.INTEREST, "cats", "cats", 40, 15, 0, 10, 20, 5, rising=True)
-        theme = Covered(EntryKind.THEME, "gift", "gifts", 15, 10, 0, 0, None, None, rising=False)
-        asked = Coverage(pool, 20_000, 20_027, 300, 28, True, (one, theme), (Unasked("ann", "chess", "chess"),))
-        return self.record("coverage", asked, site, pool, days)
 
 
 @dataclass

@@ -14,13 +14,21 @@ from matcher.store.redis.client import StoreClient
 from matcher.store.redis.multiplexed_connection import MultiplexedConnection, PlainConnection, pack, redis_fits
 
 
+async def opened(url: str, silence_seconds: float) -> MultiplexedConnection:
+    """Open a connection where the private parts are missing."""
+    login = parse_address(url).login
+    connection = await MultiplexedConnection.open(
+        login, max_calls=100, silence_seconds=silence_seconds, connect_seconds=10.0
+    )
+    assert isinstance(connection, PlainConnection)
+    return connection
+
+
 @pytest.fixture
 async def plain(embedded_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MultiplexedConnection]:
     """Give a connection to the store that was opened where the private parts are missing."""
     monkeypatch.setattr(multiplexed_connection, "hand_over_fits", lambda _: False)
-    login = parse_address(embedded_url).login
-    connection = await MultiplexedConnection.open(login, max_calls=100, silence_seconds=0.5, connect_seconds=10.0)
-    assert isinstance(connection, PlainConnection)
+    connection = await opened(embedded_url, 60.0)
     yield connection
     connection.close()
 
@@ -51,13 +59,15 @@ async def test_an_error_of_the_server_is_an_answer(plain: MultiplexedConnection)
     assert isinstance(error, exceptions.ResponseError)
 
 
-async def test_a_silent_server_fails_the_call_and_the_connection(plain: MultiplexedConnection) -> None:
+@pytest.mark.usefixtures("plain")
+async def test_a_silent_server_fails_the_call_and_the_connection(embedded_url: str) -> None:
     """As with the other connection: it is never used again."""
+    connection = await opened(embedded_url, 0.2)
     with pytest.raises(exceptions.TimeoutError, match="silent"):
-        await plain.execute(pack(("BLPOP", "nothing", "5")), 1)
-    assert not plain.usable
+        await connection.execute(pack(("BLPOP", "nothing", "60")), 1)
+    assert not connection.usable
     with pytest.raises(exceptions.ConnectionError):
-        await plain.execute(pack(("PING",)), 1)
+        await connection.execute(pack(("PING",)), 1)
 
 
 async def test_a_reserve_is_the_same_by_the_public_parts(embedded_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +75,6 @@ async def test_a_reserve_is_the_same_by_the_public_parts(embedded_url: str, monk
     monkeypatch.setattr(multiplexed_connection, "hand_over_fits", lambda _: False)
     client = StoreClient(embedded_url)
     await client.start()
-    await client.run("SET", "plain:written", "x", "EX", 60)
-    assert await client.pipeline([("GET", "plain:written"), ("TTL", "plain:written")]) == [b"x", 60]
+    await client.run("SET", "plain:written", "x", "EX", 600)
+    assert await client.pipeline([("GET", "plain:written"), ("EXISTS", "plain:written")]) == [b"x", 1]
     await client.close()
