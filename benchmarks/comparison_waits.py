@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.profile_waits import ANYONE, SAYS_NOTHING, SEED, SUITE, Arrival, Queue, drawn, silent
 from matcher.affinity.language import ENGLISH
 from matcher.config import load
-from matcher.evaluation import Production, open_production
+from matcher.evaluation.production import Production, open_production
 from matcher.evaluation.suite import Suite, read_suite
 from matcher.model import Arm, Pool, PoolPolicy
 from matcher.ranking.comparison import draw_arm

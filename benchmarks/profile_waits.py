@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.language import ENGLISH
 from matcher.config import load
-from matcher.evaluation import Production, open_production
+from matcher.evaluation.production import Production, open_production
 from matcher.evaluation.suite import Suite, read_suite
 from matcher.index import SiteIndex
 from matcher.model import Message, Pool, PoolPolicy, Requirements

@@ -19,8 +19,7 @@ from typing import Final
 from matcher.cli.progress import steps
 from matcher.cli.session import Session
 from matcher.config import load
-from matcher.evaluation import Production, open_production
-from matcher.evaluation.production import search
+from matcher.evaluation.production import Production, open_production, search
 from matcher.evaluation.suite import SuiteAgent, read_suite
 from matcher.telemetry import configure_logs
 

@@ -9,26 +9,12 @@ from typing import Final
 
 from cryptography import x509
 
-from matcher.auth.grant_text import parse_grant
 from matcher.auth.principal import Grant, Principal, PrincipalKind
 from matcher.errors import CredentialsExpired, CredentialsWrong, MatcherError
 
 MOST_REMEMBERED: Final = 1_000
 """Certificates that are remembered as read."""
 _CERTIFICATE: Final = "certificate"
-
-
-def parse_names(text: str) -> dict[str, tuple[Grant, ...]]:
-    """Return the grants of each name: `NAME=GRANT GRANT; NAME=GRANT`, or one name a line. Raises ValueError."""
-    names = dict[str, tuple[Grant, ...]]()
-    for entry in filter(None, (part.strip() for line in text.splitlines() for part in line.split(";"))):
-        name, equals, grants = entry.rpartition("=")
-        if not equals or not name.strip() or not grants.split():
-            raise ValueError(f"{entry[:80]!a} is not of the form NAME=GRANT GRANT")
-        if name.strip() in names:
-            raise ValueError(f"{name.strip()!a} is named twice")
-        names[name.strip()] = tuple(map(parse_grant, grants.split()))
-    return names
 
 
 class CertificateIdentity:

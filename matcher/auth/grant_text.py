@@ -59,3 +59,16 @@ def grant_text(grant: Grant) -> str:
 
 def _names(text: str | None) -> Names:
     return ALL if text in {None, "*"} else frozenset(str(text).split(","))
+
+
+def parse_names(text: str) -> dict[str, tuple[Grant, ...]]:
+    """Return the grants of each name: `NAME=GRANT GRANT; NAME=GRANT`, or one name a line. Raises ValueError."""
+    names = dict[str, tuple[Grant, ...]]()
+    for entry in filter(None, (part.strip() for line in text.splitlines() for part in line.split(";"))):
+        name, equals, grants = entry.rpartition("=")
+        if not equals or not name.strip() or not grants.split():
+            raise ValueError(f"{entry[:80]!a} is not of the form NAME=GRANT GRANT")
+        if name.strip() in names:
+            raise ValueError(f"{name.strip()!a} is named twice")
+        names[name.strip()] = tuple(map(parse_grant, grants.split()))
+    return names

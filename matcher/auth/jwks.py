@@ -6,15 +6,16 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
+
+from matcher.auth.token_issuer import FAMILIES, is_url
 
 FETCH_SECONDS: Final = 5.0
 """How long the issuer may take to answer."""
@@ -26,12 +27,6 @@ BACK_OFF_SECONDS: Final = 10.0
 """The least time between two readings for keys that are not known: a caller can make up any number of them."""
 LARGEST: Final = 1_048_576
 """Bytes of a JWK set that are read."""
-FAMILIES: Final[Mapping[str, str]] = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-"""The first letters of an algorithm's name → the kind of key that it takes. Symmetric algorithms are in no family: with
-them whoever can verify a token can make one."""
-ALGORITHMS: Final = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-)
 
 _log = structlog.get_logger(__name__)
 
@@ -105,11 +100,6 @@ class JwkSet:
 
     def _is_due(self, seconds: float) -> bool:
         return self._clock() - self._tried_at >= seconds
-
-
-def is_url(place: str) -> bool:
-    """Return whether a place is a URL, and not the path of a file."""
-    return urlsplit(place).scheme in {"http", "https"}
 
 
 def _fetched(url: str) -> bytes:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from matcher.auth.certificates import parse_names
-from matcher.auth.jwks import ALGORITHMS, is_url
+from matcher.auth.grant_text import parse_names
+from matcher.auth.token_issuer import ALGORITHMS, is_url
 
 OFF: Final = "off"
 

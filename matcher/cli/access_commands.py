@@ -16,8 +16,6 @@ from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import store_of_service
 from matcher.cli.tables import short, time
 from matcher.client.key_calls import KeyCalls
-from matcher.rpc.key_servicer import grant_message
-from matcher.rpc.validation.keys import grant_of
 from matcher.v1 import keys_pb2 as pb
 
 if TYPE_CHECKING:
@@ -59,6 +57,9 @@ def commands() -> typer.Typer:
 
 async def create(session: Session, name: Name, grant: Grants, days: Days = None, local: Local = False) -> None:
     """Make a caller's first key; its text is printed once, and kept nowhere."""
+    # Imported here, because the service's side would slow down every command.
+    from matcher.rpc.key_servicer import grant_message
+
     try:
         grants = [grant_message(parse_grant(text)) for text in grant]
     except ValueError as fault:
@@ -145,6 +146,8 @@ def _show_made(session: Session, made: pb.CreateKeyResponse | pb.RotateKeyRespon
 
 
 def _may(key: pb.AccessKey) -> str:
+    from matcher.rpc.validation.keys import grant_of
+
     return " ".join(grant_text(grant_of(grant)) for grant in key.grants)
 
 

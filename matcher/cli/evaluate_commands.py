@@ -21,8 +21,9 @@ from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts, 
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Evaluation, Production
     from matcher.evaluation.day_ledger import DayResult
+    from matcher.evaluation.evaluate import Evaluation
+    from matcher.evaluation.production import Production
 
 Documents = Sequence[Mapping[str, Any]]
 
@@ -116,7 +117,8 @@ async def evaluate(
         read = [_read(folder, sealed, roster) for folder in suites]
         lines = read_texts(floor) if floor else []
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
-        from matcher.evaluation import ExtraMissing, open_production
+        from matcher.evaluation.extras import ExtraMissing
+        from matcher.evaluation.production import open_production
 
         try:
             async with open_production(
@@ -165,8 +167,8 @@ async def _suites(
     folds: int | None,
     plots: Path | None,
 ) -> Documents:
-    from matcher.evaluation import evaluate as run
     from matcher.evaluation.cross_validation import evaluate_by_folds
+    from matcher.evaluation.evaluate import evaluate as run
     from matcher.evaluation.plots import draw_reliability
 
     compare, progress = not session.as_json, _progress(session)

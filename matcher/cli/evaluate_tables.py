@@ -14,9 +14,8 @@ from matcher.cli import tables
 from matcher.cli.terminal_text import visible
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Evaluation
     from matcher.evaluation.day_ledger import DayResult, Terms
-    from matcher.evaluation.evaluate import Estimate
+    from matcher.evaluation.evaluate import Estimate, Evaluation
     from matcher.evaluation.floor_check import FloorResult
     from matcher.evaluation.gaming import GamingResult
     from matcher.evaluation.profiles import ProfileResult

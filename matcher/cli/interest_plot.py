@@ -35,7 +35,7 @@ async def plot(
     or the file cannot be used.
     """
     from matcher.encoder import EncoderSettings, open_encoder
-    from matcher.evaluation import ExtraMissing
+    from matcher.evaluation.extras import ExtraMissing
     from matcher.evaluation.interest_map import Meeting, draw_interests
     from matcher.evaluation.vector_cache import VectorCache
     from matcher.replica.text_reading import TEXT_READING

@@ -20,7 +20,7 @@ from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
     from matcher.affinity.scorer import Floats
-    from matcher.evaluation import Production
+    from matcher.evaluation.production import Production
     from matcher.training.learn import Report
 
 SuiteFolders = Annotated[
@@ -81,8 +81,8 @@ async def learn_and_write(
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.affinity import scorer_file
         from matcher.affinity.scorer import untrained
-        from matcher.evaluation import open_production
         from matcher.evaluation.datasets import dataset_of
+        from matcher.evaluation.production import open_production
         from matcher.training.learn import learn
 
         rival = scorer_file.read(out)[1] if out.exists() else None

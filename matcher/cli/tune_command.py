@@ -23,7 +23,7 @@ from matcher.cli.session import CommandError, Session, command
 
 if TYPE_CHECKING:
     from matcher.affinity.scorer import Floats
-    from matcher.evaluation import Production
+    from matcher.evaluation.production import Production
 
 SITUATIONS_AN_ENTRY = 8
 """Situations made of each entry in each language: 42,624 in twelve languages."""

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from matcher.auth.settings import AuthSettings, is_loopback
-from matcher.store.redis.address import parse_address
 
 PREFIX: Final = "MATCHER_"
 PACKAGED_PAIR: Final = "all-MiniLM-L6-v2+universal-sentence-encoder-multilingual"
@@ -230,6 +229,9 @@ class Settings(AuthSettings):
     @classmethod
     def _store(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value():
+            # Imported here, because the library of the store would slow down every command.
+            from matcher.store.redis.address import parse_address
+
             parse_address(value.get_secret_value())
         return value
 

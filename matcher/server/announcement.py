@@ -21,7 +21,6 @@ import structlog
 
 from matcher.config import Settings
 from matcher.store.embedded.files import open_lock, try_lock_exclusive, try_lock_shared
-from matcher.store.redis.address import parse_address
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +107,9 @@ def services_folder() -> Path:
 
 def _of(settings: Settings) -> Announcement:
     url = settings.store_url.get_secret_value()
+    # Imported here, because the library of the store would slow down every command.
+    from matcher.store.redis.address import parse_address
+
     shown = parse_address(url).redacted if url else ""
     keyring = settings.keyring_file
     return Announcement(

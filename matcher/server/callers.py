@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import structlog
 
 from matcher.aio import BackgroundTasks, background
-from matcher.auth.certificates import CertificateCheck, parse_names
+from matcher.auth.certificates import CertificateCheck
+from matcher.auth.grant_text import parse_names
 from matcher.auth.jwks import JwkSet
 from matcher.auth.key_cache import KeyCache
 from matcher.auth.recognition import Recognition

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from matcher.affinity.scorer import Scorer
-from matcher.evaluation import Production
 from matcher.evaluation.datasets import dataset_of
 from matcher.evaluation.floor_check import check_floor
+from matcher.evaluation.production import Production
 from matcher.evaluation.suite import Suite, read_suite
 from matcher.training.dataset import evidence_of, hits_of
 from tests.evaluation.conftest import silent

@@ -16,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from matcher.auth.certificates import CertificateCheck, parse_names
+from matcher.auth.certificates import CertificateCheck
+from matcher.auth.grant_text import parse_names
 from matcher.auth.identity import Credentials
 from matcher.auth.principal import Grant, PrincipalKind, Role, current_principal
 from matcher.auth.recognition import Recognition

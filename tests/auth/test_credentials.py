@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from matcher.auth.access_keys import AccessKey, new_access_key
-from matcher.auth.jwks import ALGORITHMS, JwkSet
+from matcher.auth.jwks import JwkSet
 from matcher.auth.key_cache import KeyCache, StoredKeys
 from matcher.auth.principal import Grant, Role
 from matcher.auth.recognition import Recognition
+from matcher.auth.token_issuer import ALGORITHMS
 from matcher.auth.tokens import TokenCheck
 from matcher.rpc.health import Health
 from matcher.rpc.interceptors.sign_in import SignIn

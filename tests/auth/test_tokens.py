@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from matcher.auth.jwks import ALGORITHMS, BACK_OFF_SECONDS, JwkSet
+from matcher.auth.jwks import BACK_OFF_SECONDS, JwkSet
 from matcher.auth.principal import Grant, PrincipalKind, Role
+from matcher.auth.token_issuer import ALGORITHMS
 from matcher.auth.tokens import TokenCheck, TokenRules
 from matcher.errors import CredentialsExpired, CredentialsRevoked, CredentialsWrong, MatcherError
 from tests.auth.issuer import AUDIENCE, ISSUER, Issuer

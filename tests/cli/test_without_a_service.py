@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,15 @@ async def test_an_unknown_setting_is_named_in_one_line(command: str) -> None:
     result = await matcher(command, environment={"MATCHER_LISTN": "x"})
     assert result.code == 1
     assert result.err == "error: unknown setting MATCHER_LISTN; `matcher config` lists them all\n"
+
+
+def test_the_command_line_starts_without_the_libraries_of_the_service() -> None:
+    """Every command pays for what is imported at its start: no search, store, model or credentials library is."""
+    heavy = {"faiss", "redis", "openvino", "scipy", "jwt", "cryptography", "sqlalchemy", "opentelemetry"}
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys, matcher.cli; print(sorted({heavy!r} & set(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "[]\n"

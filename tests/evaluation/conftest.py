@@ -14,7 +14,7 @@ import pytest
 from matcher.affinity.scorer import Scorer
 from matcher.config import load
 from matcher.encoder import EncoderStats, Priority, Vectors
-from matcher.evaluation import Production, open_production
+from matcher.evaluation.production import Production, open_production
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.replica.affinity_floors import AffinityFloors
 from tests.processes import model_cache

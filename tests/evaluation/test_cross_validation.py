@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from matcher.affinity.scorer import Scorer
-from matcher.evaluation import Production, evaluate
 from matcher.evaluation.cross_validation import evaluate_by_folds, fold_of, without
 from matcher.evaluation.datasets import dataset_of
+from matcher.evaluation.evaluate import evaluate
+from matcher.evaluation.production import Production
 from matcher.evaluation.suite import Suite, read_suite
 from tests.evaluation.conftest import WORDS, silent, write_suite
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.evaluation import Production
 from matcher.evaluation.day import compare_strategies, draw_arrivals, match_messages, recommend, simulate
 from matcher.evaluation.day_ledger import Arrivals, DayResult, Terms
+from matcher.evaluation.production import Production
 from matcher.evaluation.strategies import Affinity, LongestIdle
 from matcher.evaluation.suite import Suite, read_suite
 from matcher.evaluation.windowed_day import Window, simulate_windowed

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.evaluation import ExtraMissing, Production, evaluate
 from matcher.evaluation.baselines import word_search
 from matcher.evaluation.decisions import decide, free_rosters
+from matcher.evaluation.evaluate import evaluate
+from matcher.evaluation.extras import ExtraMissing
 from matcher.evaluation.floor_check import check_floor
+from matcher.evaluation.production import Production
 from matcher.evaluation.suite import read_suite
 from tests.evaluation.conftest import silent, write_suite
 from tests.processes import ROOT

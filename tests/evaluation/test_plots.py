@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from matcher.evaluation import Production, evaluate
 from matcher.evaluation.day import compare_strategies
 from matcher.evaluation.day_ledger import Terms
+from matcher.evaluation.evaluate import evaluate
 from matcher.evaluation.interest_map import Meeting, draw_interests, flat
 from matcher.evaluation.plots import draw_reliability, draw_trade_off
+from matcher.evaluation.production import Production
 from matcher.evaluation.suite import read_suite
 from tests.evaluation.conftest import silent, write_suite
 

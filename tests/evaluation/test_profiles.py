@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.profile_waits import drawn, waits_of_a_day
-from matcher.evaluation import Production
+from matcher.evaluation.production import Production
 from matcher.evaluation.profiles import Found, check_profiles
 from matcher.evaluation.suite import read_suite
 from tests.evaluation.conftest import silent, write_suite

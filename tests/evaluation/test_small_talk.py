@@ -7,8 +7,7 @@ import random
 from typing import Final
 
 from benchmarks.small_talk import DATA, draw_roster, sections, share_with_affinity
-from matcher.evaluation import Production
-from matcher.evaluation.production import search
+from matcher.evaluation.production import Production, search
 from matcher.evaluation.suite import SuiteAgent
 from tests.evaluation.conftest import silent
 from tests.processes import ROOT

@@ -10,7 +10,7 @@ import pytest
 
 from matcher.affinity.scorer import Scorer
 from matcher.encoder import Priority, Vectors
-from matcher.evaluation import Production
+from matcher.evaluation.production import Production
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.model import Message, Requirements
 from matcher.replica.affinity_floors import AffinityFloors
