@@ -114,10 +114,10 @@ class _Call:
         # A request that names no pool where it must means the whole site: a field that stands for the default pool has
         # named it.
         if self.row.reach is Reach.SITE or (self.row.reach in {Reach.NAMED, Reach.NAMED_OR_SITE} and not named):
-            self._deny(site_name(self.site))
+            self._deny(site_name(self.site), all_pools=True)
 
-    def _deny(self, name: str) -> NoReturn:
-        raise PermissionDenied(self.method, self.row.needed, name)
+    def _deny(self, name: str, *, all_pools: bool = False) -> NoReturn:
+        raise PermissionDenied(self.method, self.row.needed, name, all_pools=all_pools)
 
 
 def _known_sites(grants: Sequence[Grant]) -> Scope:

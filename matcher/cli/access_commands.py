@@ -30,7 +30,12 @@ Grants = Annotated[
 ]
 Days = Annotated[
     float | None,
-    typer.Option("--days", min=0.001, max=3_650, help="After how many days the key expires; not given: never."),
+    typer.Option(
+        "--days",
+        min=0.001,
+        max=3_650,
+        help="After how many days the key expires; not given: never, or as before.",
+    ),
 ]
 Local = Annotated[
     bool,
@@ -98,7 +103,7 @@ async def rotate(
     ] = None,
     local: Local = False,
 ) -> None:
-    """Make a caller's next key, which may the same; the present one counts on, until --overlap is over or for good."""
+    """Make a caller's next key, with the same grants; the present key counts until --overlap is over, or it expires."""
     async with _keys(session, local=local) as keys:
         made = await keys.rotate_key(name, lifetime=_seconds(days, DAY), overlap=_seconds(overlap, HOUR))
     _show_made(session, made)

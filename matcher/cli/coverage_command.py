@@ -89,7 +89,7 @@ def _say(session: Session, report: pb.GetCoverageResponse) -> None:
         of_agents[tables.short(one.agent)].append(one.display_name)
     if of_agents:
         session.say("")
-        listing = Listing(Column("agent"), Column("interests that nobody asked for", text=True))
+        listing = Listing(Column("agent"), Column("interests that too few asked for to be shown", text=True))
         for agent, names in of_agents.items():
             listing.add(agent, ", ".join(names))
         session.show(listing)

@@ -84,7 +84,9 @@ def replayed(record: pb.Decision) -> Replay:
     if record.basis in BY_HAND:
         raise CommandError("a person assigned the contact: there is no choice to make again")
     if not record.seen_agents:
-        raise CommandError("an earlier version made the decision: it holds nothing of what the store saw")
+        raise CommandError(
+            "the decision holds nothing of what the store saw: an earlier version made it, or its agent was forgotten"
+        )
     affinities = {candidate.agent: candidate.affinity for candidate in record.candidates}
     seen = tuple(_seen(agent) for agent in record.seen_agents)
     if missing := [agent.agent for agent in seen if agent.agent not in affinities]:

@@ -56,5 +56,6 @@ def settings_with_data(session: Session) -> Settings:
             ", and no service of this user runs here: start one with `matcher serve`, or set MATCHER_DATA_DIR or "
             "MATCHER_STORE_URL"
         )
-        raise CommandError(f"{settings.data_dir} has no data{'' if found.named else advice}")
+        named = ": start the service once"
+        raise CommandError(f"{settings.data_dir} has no data{named if found.named else advice}")
     return settings

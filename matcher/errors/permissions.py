@@ -12,10 +12,13 @@ class PermissionDenied(MatcherError):
 
     reason = "PERMISSION_DENIED"
 
-    def __init__(self, method: str, roles: Iterable[str], name: str = "") -> None:
-        """roles: each of them would allow the call. name: what they would be needed for; "" for the method itself."""
+    def __init__(self, method: str, roles: Iterable[str], name: str = "", *, all_pools: bool = False) -> None:
+        """roles: each of them would allow the call. name: what they would be needed for; "" for the method itself.
+
+        all_pools: the name is a site, and the roles would be needed for all of its pools.
+        """
         needed = ", ".join(roles)
-        where = f" for {name}" if name else ""
+        where = f" for {'all pools of ' if all_pools else ''}{name}" if name else ""
         more = {"name": name} if name else {}
         called = method.rpartition("/")[2]
         super().__init__(

@@ -50,7 +50,12 @@ def coverage(
     shown.sort(key=lambda entry: (-entry.contacts, entry.kind, entry.id))
     asked = {entry.id for entry in shown if entry.kind is EntryKind.INTEREST}
     unasked = sorted(
-        (Unasked(agent, known[key].id, known[key].name) for key, agents in sharing.agents.items() for agent in agents),
+        (
+            Unasked(agent, known[key].id, known[key].name)
+            for key, agents in sharing.agents.items()
+            if shown and key in known and known[key].kind is EntryKind.INTEREST
+            for agent in agents
+        ),
         key=lambda one: (one.agent, one.id),
     )
     return Coverage(

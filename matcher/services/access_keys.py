@@ -65,8 +65,8 @@ class AccessKeyService:
     ) -> tuple[AccessKey, str]:
         """Make the second key of a principal, with the grants of the first; return it and its text.
 
-        overlap_ms: the first key expires after so long; None: it lives on until it is revoked. Raises AccessKeyNotFound
-        or AccessKeysLive.
+        lifetime_ms None: as long as the first was made for. overlap_ms: the first key expires after so long; None: it
+        lives on until it is revoked. Raises AccessKeyNotFound or AccessKeysLive.
         """
 
         def change(keys: StoredKeys, now_ms: int) -> _Change:
@@ -75,11 +75,13 @@ class AccessKeyService:
                 raise AccessKeyNotFound(principal)
             if len(live) >= LIVE_OF_A_NAME:
                 raise AccessKeysLive(principal, LIVE_OF_A_NAME)
-            made = self._with_new(keys, principal, live[-1].grants, now_ms, lifetime_ms)
+            first = live[-1]
+            made_for = first.expires_ms - first.created_ms if first.expires_ms else None
+            made = self._with_new(keys, principal, first.grants, now_ms, lifetime_ms or made_for)
             if overlap_ms is None:
                 return made
-            until = min(filter(None, (live[-1].expires_ms, now_ms + overlap_ms)))
-            ending = msgspec.structs.replace(live[-1], expires_ms=until)
+            until = min(filter(None, (first.expires_ms, now_ms + overlap_ms)))
+            ending = msgspec.structs.replace(first, expires_ms=until)
             return _Change((*made.written, ending), made.made, made.text, made.dropped)
 
         return await self._made(change)

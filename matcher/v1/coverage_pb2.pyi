@@ -107,7 +107,9 @@ class GetCoverageResponse(_message.Message):
 
     @_builtins.property
     def unasked(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnaskedInterest]:
-        """Interests of agents that nobody asked for: of the entries that an agent shares those that are not in `entries`."""
+        """Interests of agents that too few asked for to be shown: of the interests that an agent shares those that are not in
+        `entries`. Empty while `entries` is.
+        """
 
     def __init__(
         self,

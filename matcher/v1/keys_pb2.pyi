@@ -271,7 +271,7 @@ class RotateKeyRequest(_message.Message):
     """The name of the principal, which has one live key. With two, ACCESS_KEYS_LIVE: revoke one of them first."""
     @_builtins.property
     def lifetime(self) -> _duration_pb2.Duration:
-        """How long the new key counts, as in CreateKey."""
+        """How long the new key counts: a minute to ten years. Missing: as long as the present key was made for."""
 
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:

@@ -94,6 +94,19 @@ async def test_the_present_key_ends_when_the_overlap_of_a_rotation_is_over(kept:
     assert ends[brief.id] == NOW_MS + 60_000
 
 
+async def test_a_rotation_keeps_the_lifetime_that_the_key_was_made_for(kept: Kept) -> None:
+    """A key that expires is never followed by one that does not, unless the caller of the rotation says how long."""
+    await kept.service.create("crm", GRANTS, 60_000)
+    next_key, _ = await kept.service.rotate("crm", overlap_ms=10_000)
+    assert next_key.expires_ms == NOW_MS + 60_000
+    await kept.service.create("desk", GRANTS, 60_000)
+    longer, _ = await kept.service.rotate("desk", 90_000)
+    assert longer.expires_ms == NOW_MS + 90_000
+    await kept.service.create("lasting", GRANTS)
+    lasting, _ = await kept.service.rotate("lasting")
+    assert lasting.expires_ms == 0
+
+
 async def test_keys_that_ended_can_be_listed_for_a_month(kept: Kept) -> None:
     """Then the next key that is made takes their place, with when they were last used."""
     old, _ = await kept.service.create("crm", GRANTS)

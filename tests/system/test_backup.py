@@ -115,5 +115,5 @@ async def test_an_external_store_is_not_backed_up_here(tmp_path: Path) -> None:
         result = await matcher(command, str(tmp_path / "x"), environment=environment)
         assert (result.code, "a store of its own" in result.err) == (1, True)
     empty = await matcher("backup", str(tmp_path / "x"), environment={"MATCHER_DATA_DIR": str(tmp_path / "data")})
-    assert (empty.code, empty.err) == (1, f"error: {tmp_path / 'data'} has no data\n")
+    assert (empty.code, empty.err) == (1, f"error: {tmp_path / 'data'} has no data: start the service once\n")
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - one look at a folder
