@@ -29,6 +29,7 @@ from tests.state_machine.strategies import (
     WRAP_UPS,
     WRAPPING,
     agents,
+    control_shares,
     pools,
     profiles,
     servers,
@@ -41,10 +42,10 @@ from tests.state_machine.two_servers import TwoServers
 class Admins(TwoServers):
     """Change agents, pools and servers."""
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(share=control_shares, night_share=control_shares)
+    def open(self, share: float, night_share: float) -> None:
         """Create two agents, one of them idle for longer: at equal milliseconds the choice would be random."""
-        self.open_servers()
+        self.open_servers(share, night_share)
         both = ("default", "night")
         self.register(0, "ann", Profile("", ("roses",), capacity=TWO, pools=both), ONLINE, False)
         self.everything_agrees()
@@ -81,14 +82,15 @@ class Admins(TwoServers):
         pool=pools,
         tolerance=st.sampled_from(TOLERANCES),
         wrap_up=wrap_ups,
+        share=control_shares,
     )
     def change_policy_restart_or_sweep(
-        self, what: str, server: int, pool: str, tolerance: float, wrap_up: frozenset[str]
+        self, what: str, server: int, pool: str, tolerance: float, wrap_up: frozenset[str], share: float
     ) -> None:
         """Change a policy, restart a server, or let a server sweep what has lapsed."""
         match what:
             case "policy":
-                self.set_policy(server, pool, tolerance, wrap_up)
+                self.set_policy(server, pool, tolerance, wrap_up, share)
             case "restart":
                 self.restart(server)
             case _:
@@ -161,11 +163,12 @@ class Admins(TwoServers):
             if reservation.state is PENDING:
                 self.plain.becomes(name, ReservationState.CANCELED, withdrawn=True)
 
-    def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: frozenset[str]) -> None:
+    def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: frozenset[str], share: float) -> None:
         """Change a pool's policy, and let both servers apply the change."""
         change = {
             "affinity_tolerance": tolerance,
             "affinity_floor": 0.1,
+            "control_share": share,
             **{f"after_{how}_ms": LATER_MS if how in wrap_up else 0 for how in WRAP_UPS},
             "idle_ms": LATER_MS,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -22,6 +22,7 @@ from matcher.errors import (
 from matcher.model import (
     Basis,
     Experience,
+    Hold,
     Message,
     Outcome,
     QueuedOutcome,
@@ -33,6 +34,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState, ReservationState
 from matcher.model.requests import RouteRequest
+from matcher.ranking.comparison import choose, is_control
 from tests.state_machine.admins import Admins
 from tests.state_machine.plain_records import FOREVER, LATER, MAKES, Ask, PlainReservation
 from tests.state_machine.stored import Stored
@@ -155,6 +157,7 @@ class Platforms(Admins):
             self.check_choice(held.agent, eligible, answer)
         assert held.contact == (ask.contact or held.contact)
         self.write_down(ask, answer)
+        self.check_arm(held)
         if request:
             self.plain.requests[request] = (ask, held.contact, held.id)
         self.check_capacity(held.agent, held.channel)
@@ -171,13 +174,13 @@ class Platforms(Admins):
             earmarked,
         )
 
-    def check_capacity(self, agent: str, channel: str) -> None:
-        """Check that the holds in the store are within the agent's capacity of this moment."""
+    def check_capacity(self, agent: str, channel: str, holds: Iterable[Hold] | None = None) -> None:
+        """Check that the agent's holds are within the agent's capacity; None: those in the store at this moment."""
         capacity = self.plain.agents[agent].profile.capacity
-        leases = self.stored().leases.get(agent, {}).values()
-        assert sum(hold.cost for hold in leases) <= capacity.total
+        holds = list(self.stored().leases.get(agent, {}).values() if holds is None else holds)
+        assert sum(hold.cost for hold in holds) <= capacity.total
         most = capacity.channels[channel].max
-        assert not most or sum(hold.channel == channel and hold.cost > 0 for hold in leases) <= most
+        assert not most or sum(hold.channel == channel and hold.cost > 0 for hold in holds) <= most
 
     def check_earmark(self, held: Reservation, before: Stored) -> None:
         """Check that a new message gets no agent who is earmarked for the queue."""
@@ -203,20 +206,32 @@ class Platforms(Admins):
             contact.wait_is_over = False
 
     def check_choice(self, taken: str, eligible: set[str], answer: ReservedOutcome) -> None:
-        """Check that no candidate with free capacity within the tolerance of the best had less load."""
+        """Check that no candidate with free capacity within the tolerance of the best had less load.
+
+        Of a control contact every candidate counts; and what the store saw leads to the same agent again.
+        """
         decision = self.run(self.instances[0].reservations.decision(self.site, answer.reservation.decision))
-        if decision.ranking.basis is not Basis.AFFINITY:
+        ranking = decision.ranking
+        affinity = {candidate.agent: candidate.affinity for candidate in ranking.candidates}
+        tolerance = ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else -1.0
+        assert choose(decision.seen, affinity, tolerance) == taken
+        if ranking.basis not in (Basis.AFFINITY, Basis.CONTROL):
             return
-        affinity = {
-            candidate.agent: candidate.affinity
-            for candidate in decision.ranking.candidates
-            if candidate.agent in eligible
-        }
-        equal_from = max(affinity.values()) - decision.ranking.affinity_tolerance
-        equals = {agent for agent, value in affinity.items() if value >= equal_from}
+        affinity = {agent: value for agent, value in affinity.items() if agent in eligible}
+        equal_from = max(affinity.values()) - ranking.affinity_tolerance
+        by_affinity = ranking.basis is Basis.AFFINITY
+        equals = {agent for agent, value in affinity.items() if value >= equal_from or not by_affinity}
         assert taken in equals
         used = {agent: self.plain.utilization(agent) for agent in equals}
         assert used[taken] == min(used.values())
+
+    def check_arm(self, held: Reservation) -> None:
+        """Check that a contact has the arm that it had before, and is served by it."""
+        stored = self.run(self.instances[0].contacts.contact(self.site, held.contact))
+        assert self.arms.setdefault(held.contact, stored.draw) == stored.draw
+        decision = self.run(self.instances[0].reservations.decision(self.site, held.decision))
+        assert (decision.comparison.draw if decision.comparison else None) == stored.draw
+        assert (held.basis is Basis.CONTROL) <= is_control(stored.draw)
 
     @rule(server=servers, ask=asks(st.just(""), st.booleans()))
     def route_someone_new(self, server: int, ask: Ask) -> None:

@@ -6,12 +6,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from matcher.errors import AgentNotFound, ContactHeld, ContactNotFound, ContactStateWrong, FieldsInvalid, MatcherError
-from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
+from matcher.model import (
+    Hold,
+    Message,
+    Outcome,
+    QueuedOutcome,
+    Requirements,
+    Reservation,
+    ReservedOutcome,
+    Unmatched,
+    Wait,
+)
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import TransferRequest
 from tests.state_machine.plain_records import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
-from tests.state_machine.stored import Stored
 from tests.state_machine.strategies import (
     ACCEPTED,
     LATER_MS,
@@ -34,19 +43,20 @@ class Queues(Platforms):
     def serve(self, server: int) -> None:
         """Let a server's dispatcher serve the queue: no contact is left that an agent can serve."""
         self.run(self.catch_up_all())
-        instance = self.instances[server]
+        instance, before = self.instances[server], self.stored()
 
-        async def serving() -> None:
+        async def serving() -> dict[str, list[Hold]]:
             await (await instance.dispatcher(self.site)).serve()
+            return await before.held_since(self.connection, self.site)
 
-        self.run(serving())
+        made = self.run(serving())
         # An agent who can serve no waiting contact is no longer earmarked.
         self.plain.earmarked.clear()
         stored = self.stored()
         served = [name for name in self.plain.queued() if name not in stored.queue]
-        # In the order of their fences, which are microseconds of the store's clock.
-        for name in sorted(served, key=lambda name: self.fence_of(name, stored)):
-            self.write_down_served(name, stored)
+        assert sorted(stored.reservation(held).contact for held in made) == sorted(served)
+        for held, holds in made.items():
+            self.write_down_served(stored.reservation(held), holds)
         # What has lapsed is served once a sweep has noted that.
         waiting = {name: self.plain.contacts[name] for name in self.plain.queued()}
         left = [
@@ -54,22 +64,25 @@ class Queues(Platforms):
         ]
         assert not any(self.plain.able_to_serve(name) for name in left)
 
-    def fence_of(self, contact: str, stored: Stored) -> int:
-        """Read the fence of a contact's reservation."""
-        return stored.reservation(stored.contact(contact).reservation).fence
+    def write_down_served(self, held: Reservation, holds: list[Hold]) -> None:
+        """Check the agent who was reserved for a waiting contact, and note the reservation.
 
-    def write_down_served(self, name: str, stored: Stored) -> None:
-        """Check the agent who was reserved for a waiting contact, and note the reservation."""
-        known, held = self.plain.contacts[name], stored.reservation(stored.contact(name).reservation)
+        holds: the agent's as the reservation was made. Later in the same pass a transfer may end an idle conversation
+        of the agent, whose wrap-up counts in full.
+        """
+        known = self.plain.contacts[held.contact]
         assert held.id not in self.plain.reservations
-        assert held.agent in self.plain.able_to_serve(name)
+        assert held.agent in self.plain.able_to_serve(held.contact)
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         state = ACCEPTED if known.auto_accept else PENDING
-        assert (held.cost, held.state, held.contact) == (cost, state, name)
+        assert (held.cost, held.state) == (cost, state)
         assert held.fence > self.plain.fences.get(held.agent, 0)
-        reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, state, pool=known.pool)
+        reservation = PlainReservation(
+            held.agent, held.contact, known.channel, cost, held.fence, state, pool=known.pool
+        )
         self.plain.hold(held.id, reservation, waits=True)
-        self.check_capacity(held.agent, held.channel)
+        self.check_arm(held)
+        self.check_capacity(held.agent, held.channel, holds)
 
     @precondition(lambda self: self.plain.contacts)
     @rule(server=servers, pick=picks, twice=st.booleans())
@@ -138,6 +151,7 @@ class Queues(Platforms):
         # The old hold has ended: so the contact waits if the offer is not accepted, also without a wait in the request.
         self.plain.hold(held.id, reservation, waits=True)
         known.wait_is_over, known.only, known.auto_accept, known.preferred = False, agent, False, ""
+        self.check_arm(held)
         self.check_capacity(held.agent, held.channel)
 
     @precondition(lambda self: self.talking())

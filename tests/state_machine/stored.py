@@ -97,6 +97,24 @@ class Stored:
                 live.setdefault(fields["agent"].decode(), {})[name] = hold
         return live
 
+    async def held_since(self, connection: StoreClient, site: str) -> dict[str, list[Hold]]:
+        """Read the reservations made after this moment, in their order; each with its agent's holds as it was made.
+
+        No other hold may lapse or be removed by hand meanwhile.
+        """
+        events = await connection.run("XRANGE", Keys(site).load, f"(0-{self.ends[1]}", "+")
+        holds = {agent: dict(held) for agent, held in self.leases.items()}
+        made: dict[str, list[Hold]] = {}
+        for _, said in events:
+            match fields_of(said)["e"].decode().split("|"):
+                case ["hold", agent, name, channel, cost, deadline, *_]:
+                    holds.setdefault(agent, {})[name] = Hold(name, channel, int(cost), int(deadline))
+                    if name not in self.hashes["resv"]:
+                        made.setdefault(name, list(holds[agent].values()))
+                case ["free", agent, name, *_]:
+                    holds.get(agent, {}).pop(name, None)
+        return made
+
     def earmarked(self) -> dict[str, float]:
         """Return the agents who are earmarked for the queue, and until when; for ever: a lapsed hold is not swept."""
         until: dict[str, float] = dict.fromkeys(self.lapsed, math.inf)

@@ -22,6 +22,8 @@ LONG_PAST_MS: Final = 60_000
 MOST_DECLINED: Final = 2
 """Declined offers in a row after which an agent of the default pool is AWAY."""
 TOLERANCES: Final = (0.0, 0.05, 1.0)
+CONTROL_SHARES: Final = (0.0, 1e-12, 1.0)
+"""No contact has an arm, all are treatment, all are control: never by chance, so that a failing example repeats."""
 ONLINE: Final = AgentStatus.ONLINE
 PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
 TWO: Final = Capacity(2, {"chat": ChannelCapacity(1, 0), "voice": ChannelCapacity(2, 1), "mail": ChannelCapacity(1, 1)})
@@ -48,6 +50,7 @@ memberships = st.sampled_from([("default", "night"), ("default", "night"), ("def
 profiles = st.builds(Profile, st.just(""), interests, capacity=capacities, pools=memberships)
 requests = st.sampled_from(["", "", "q1", "q2", "q3"])
 servers = st.integers(0, 1)
+control_shares = st.sampled_from(CONTROL_SHARES)
 wrap_ups = st.frozensets(st.sampled_from(WRAP_UPS))
 picks = st.integers(0, 1_000)
 

@@ -17,6 +17,7 @@ from matcher.errors import (
     MatcherError,
 )
 from matcher.model import (
+    Draw,
     PoolPolicy,
 )
 from matcher.model.lifecycle import CONTACT_NEXT
@@ -55,21 +56,22 @@ class TwoServers(RuleBasedStateMachine):
         self.site = f"s{next(self.sites)}"
         self.keys = Keys(self.site)
         self.plain = Plain()
+        self.arms: dict[str, Draw | None] = {}
+        """The arm of each contact that was held, as it was read first."""
         self.instances: list[ServiceInstance] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the event loop of both servers."""
         return self.runner.run(work)
 
-    def open_servers(self) -> None:
-        """Start two servers on a new site with two pools."""
+    def open_servers(self, share: float, night_share: float) -> None:
+        """Start two servers on a new site with two pools, of whose contacts these shares are control."""
 
         async def opening() -> None:
             self.instances = [await ServiceInstance.open(self.connection, *self.parts) for _ in range(2)]
             await self.instances[0].site_service.create_site(self.site)
-            await self.instances[0].pools.update_pool(
-                self.site, "default", {"offer_ms": LATER_MS, "max_declined": MOST_DECLINED}, ""
-            )
+            default = {"offer_ms": LATER_MS, "max_declined": MOST_DECLINED, "control_share": share}
+            await self.instances[0].pools.update_pool(self.site, "default", default, "")
             night = PoolPolicy(
                 offer_ms=LATER_MS,
                 affinity_floor=0.1,
@@ -77,6 +79,7 @@ class TwoServers(RuleBasedStateMachine):
                 wrap_up_ms=LATER_MS,
                 idle_ms=LATER_MS,
                 first_response_ms=LATER_MS,
+                control_share=night_share,
             )
             await self.instances[1].pools.create_pool(self.site, "night", night)
             await self.catch_up_all()
