@@ -43,7 +43,7 @@ class Hearing:
         self.entries = entries
         self._vectors = vectors
         themes = [number for number, entry in enumerate(entries.entries) if entry.kind is EntryKind.THEME]
-        self._themes = slice(themes[0], themes[-1] + 1) if themes else slice(0)
+        self._themes = slice(themes[0], themes[-1] + 1) if themes else slice(len(entries.entries), len(entries.entries))
         """Themes follow the interests: a slice copies no vectors."""
         self._interests = slice(0, themes[0] if themes else len(entries.entries))
 
@@ -58,50 +58,66 @@ class Hearing:
         """
         if not len(texts):
             return set()
-        reached = self.reached(vectors)
-        alone = reached[:, self._themes] >= ALONE
-        found = {self._themes.start + int(theme) for theme in np.flatnonzero(alone.any(axis=0))}
+        themes = self._reached(vectors, self._themes)
+        found = {self._themes.start + int(theme) for theme in np.flatnonzero((themes >= ALONE).any(axis=0))}
         index = self.entries.cues.get(language)
-        if index is not None:
-            for text, of_text in zip(texts, reached, strict=True):
+        if index is None:
+            return found
+        for at, text in enumerate(texts):
+            cues = index.find(text)
+            if cues:
+                bounds = {number: BOUNDS[self.entry(number).kind][stands] for number, stands in cues.items()}
+                found |= self._interests_of(bounds, vectors[at : at + 1])
+                of_text = themes[at]
                 found.update(
                     number
-                    for number, stands in index.find(text).items()
-                    if of_text[number] >= BOUNDS[self.entry(number).kind][stands]
+                    for number, bound in bounds.items()
+                    if number >= self._themes.start and of_text[number - self._themes.start] >= bound
                 )
         return found
+
+    def _interests_of(self, bounds: Mapping[int, float], vector: NDArray[np.float32]) -> set[int]:
+        """Return those of some entries that are interests and that a text reaches, given the bound of each."""
+        numbers = [number for number in bounds if number < self._interests.stop]
+        if not numbers:
+            return set()
+        far = self.distances(vector, numbers)[0].tolist()
+        # The lead asks for the distance of every interest: it is reckoned only where it may decide.
+        most = LEAD_SHARE * MOST_LEAD
+        near = [number for number, distance in zip(numbers, far, strict=True) if distance + most >= bounds[number]]
+        if not near:
+            return set()
+        reached = self._reached(vector, self._interests)[0]
+        return {number for number in near if reached[number] >= bounds[number]}
 
     def stated(self, text: str, vector: NDArray[np.float32], language: str) -> set[int]:
         """Return the numbers of the interests that a text states, as an agent's does. vector: [1, dimension]."""
         index = self.entries.cues.get(language)
         if index is None:
             return set()
-        far = self.distances(vector)[0]
+        cues = {number: stands for number, stands in index.find(text).items() if number < self._interests.stop}
+        far = self.distances(vector, list(cues))[0].tolist()
         return {
-            number
-            for number, stands in index.find(text).items()
-            if self.entry(number).kind is EntryKind.INTEREST and far[number] >= STATED[stands]
+            number for (number, stands), distance in zip(cues.items(), far, strict=True) if distance >= STATED[stands]
         }
 
-    def reached(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what each text reaches with each entry [texts, entries]: its distance, and a share of the lead."""
-        reached = self.distances(vectors)
-        for kind in (self._interests, self._themes):
-            far = reached[:, kind]
-            if far.shape[1] > 1:
-                second, best = np.partition(far, (-2, -1), axis=1)[:, -2:].T
-                others = np.where(far >= best[:, None], second[:, None], best[:, None])
-                far += LEAD_SHARE * np.minimum(far - others, MOST_LEAD)
-        return reached
+    def _reached(self, vectors: NDArray[np.float32], kind: slice) -> NDArray[np.float32]:
+        """Return what each text reaches with the entries of a kind: its distance, and a share of the lead."""
+        far = self.distances(vectors, kind)
+        if far.shape[1] > 1:
+            second, best = np.partition(far, (-2, -1), axis=1)[:, -2:].T
+            others = np.where(far >= best[:, None], second[:, None], best[:, None])
+            far += LEAD_SHARE * np.minimum(far - others, MOST_LEAD)
+        return far
 
-    def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def distances(self, vectors: NDArray[np.float32], entries: slice | list[int]) -> NDArray[np.float32]:
         """Return how far each text is beyond texts of no matter [texts, entries], in deviations."""
         of = self._vectors
         width = of.first.shape[1]
-        far: NDArray[np.float32] = vectors[:, width:] @ of.second.T - of.second_offset
+        far: NDArray[np.float32] = vectors[:, width:] @ of.second[entries].T - of.second_offset[entries]
         if width:
             english = np.flatnonzero(vectors[:, 0])
             if len(english):
-                first = vectors[english, :width] @ of.first.T - of.first_offset
+                first = vectors[english, :width] @ of.first[entries].T - of.first_offset[entries]
                 far[english] = (1 - FIRST_SHARE) * far[english] + FIRST_SHARE * first
         return far
