@@ -140,9 +140,10 @@ class Forgetting:
 class Rewriting:
     """Rewrite what keeps the bytes of removed traces: at the start of a process, then at most once a pause."""
 
-    def __init__(self, store: RewriteStore, pause_seconds: float, *, embedded: bool) -> None:
+    def __init__(self, store: RewriteStore, outbox: OutboxStore, pause_seconds: float, *, embedded: bool) -> None:
         """embedded: the store is this service's own, and its append-only file is rewritten, too."""
         self._store = store
+        self._outbox = outbox
         self._pause_ms = round(pause_seconds * 1000)
         self._embedded = embedded
         self._process = new_id()
@@ -163,9 +164,11 @@ class Rewriting:
         marks = await self._store.marks()
         if not marks or not (await self._store.may_rewrite(self._process, self._pause_ms) or at_once):
             return
+        # Asked before the rewrite: whom the ledger forgets later is named in the file until it is rewritten again.
+        fed = await self._outbox.fed_of_forgets(tuple(marks))
         for site in marks:
             await self._store.compact(site)
         if self._embedded:
             await self._store.rewrite_append_only_file()
-        await self._store.clear(marks)
+        await self._store.clear({site: mark for site, mark in marks.items() if site in fed})
         log.info("rewrote what kept the bytes of removed traces", sites=len(marks), append_only_file=self._embedded)
