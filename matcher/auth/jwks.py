@@ -64,7 +64,7 @@ class JwkSet:
         return kid in self._keys
 
     async def key(self, kid: str) -> IssuerKey | None:
-        """Return a key; a key that is not known is looked for once in BACK_OFF_SECONDS, whoever asks for it."""
+        """Return a key; a key that is not known is looked for once in BACK_OFF_SECONDS, for all callers."""
         if kid not in self._keys and self._is_due(BACK_OFF_SECONDS):
             async with self._one_at_a_time:
                 if kid not in self._keys and self._is_due(BACK_OFF_SECONDS):

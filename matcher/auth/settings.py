@@ -86,7 +86,7 @@ class AuthSettings(BaseModel):
         if "://" in value and not (is_url(value) and parts.hostname):
             raise ValueError("must be a file or a URL of https")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            raise ValueError("must not be http: whoever is on the way could put own keys into it")
+            raise ValueError("must not be http: a machine in between could put its own keys there")
         return value
 
     @field_validator("token_algorithms")

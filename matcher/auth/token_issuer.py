@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 FAMILIES: Final[Mapping[str, str]] = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 """The first letters of an algorithm's name → the kind of key that it takes. Symmetric algorithms are in no family: with
-them whoever can verify a token can make one."""
+them every service that can verify a token can make one, too."""
 ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )

@@ -82,7 +82,7 @@ class Hearing:
         if not numbers:
             return set()
         far = self.distances(vector, numbers)[0].tolist()
-        # The lead asks for the distance of every interest: it is reckoned only where it may decide.
+        # The lead needs the distance of every interest, so it is computed only where it may decide.
         most = LEAD_SHARE * MOST_LEAD
         near = [number for number, distance in zip(numbers, far, strict=True) if distance + most >= bounds[number]]
         if not near:

@@ -88,7 +88,7 @@ class SearchedContact:
         """Return the agents that can serve the contact, each with the affinity that counts; 0: only load counts.
 
         by_profile: whether an affinity of the customer's profile counts. A control contact is weighed with the pool's
-        mean affinity, whomever it gets: so it is served as soon as others of its age.
+        mean affinity for every agent: so the contact is served as soon as others of its age.
         """
         if self.result is None:
             candidates = self.preferred.candidates if self.preferred else ()

@@ -16,7 +16,7 @@ from matcher.errors import AccessKeyExists, AccessKeyNotFound, AccessKeysLive, S
 from matcher.store.access_keys import AccessKeyStore
 
 KEPT_MS: Final = 30 * 86_400_000
-"""How long a key that expired or was revoked can be listed: whoever still shows it learns what became of it."""
+"""How long a key that expired or was revoked can be listed: a caller that still shows it learns what became of it."""
 TRIES: Final = 16
 """Attempts to write while other processes change the keys."""
 

@@ -162,7 +162,7 @@ def _data(address: str, facts: StoreFacts) -> Iterator[Finding]:
         yield warn(
             "schema",
             f"{address} holds {facts.keys} keys, and none of this service",
-            "is it the right store, and the right database? A service that starts here begins anew",
+            "is it the right store, and the right database? A service that starts here begins with nothing",
         )
     elif is_new(facts):
         yield ok("schema", f"{address} is empty: the first start begins with schema {NEWEST}")
