@@ -75,10 +75,12 @@ class CustomerInContact(MatcherError):
     reason = "CUSTOMER_IN_CONTACT"
 
     def __init__(self, customer: str, contacts: int) -> None:
+        """Name the customer by the resource name; "": one of a handle, which is not repeated."""
+        named = {"customer": customer} if customer else {}
         super().__init__(
-            f"{customer} has {contacts} contact{'' if contacts == 1 else 's'} that ha{'s' if contacts == 1 else 've'} "
+            f"{customer or 'the customer of this handle'} has {contacts} contact{'' if contacts == 1 else 's'} that ha{'s' if contacts == 1 else 've'} "
             "not ended; `force` lets them go on without a customer",
-            customer=customer,
+            **named,
             contacts=contacts,
         )
 
