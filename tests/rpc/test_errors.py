@@ -39,7 +39,8 @@ def example(kind: type[errors.MatcherError]) -> errors.MatcherError:
         return errors.FieldsInvalid([errors.FieldViolation("message.text", "is empty")])
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     constructor: Any = kind
-    arguments = [7 if p.annotation == "int" else "text" for p in parameters if p.kind is not p.VAR_KEYWORD]
+    given = (p for p in parameters if p.kind not in {p.VAR_KEYWORD, p.KEYWORD_ONLY})
+    arguments = [7 if p.annotation == "int" else "text" for p in given]
     return constructor(*arguments)  # type: ignore[no-any-return]
 
 
