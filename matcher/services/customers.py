@@ -75,7 +75,8 @@ class CustomerService:
         """Read everything that is remembered of a customer, with the contacts that have not ended.
 
         with_ended: also the contacts that have ended, of the store and the ledger, and the decisions; every record of
-        the site is read. Raises CustomerNotFound; with_ended also LedgerAway.
+        the site is read. Raises CustomerNotFound; with_ended also LedgerAway, rather than
+        to leave those of the ledger out.
         """
         await self._sites.replica(site)
         now = self._clocks.of(site).now_ms()
