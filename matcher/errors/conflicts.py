@@ -78,8 +78,9 @@ class CustomerInContact(MatcherError):
         """Name the customer by the resource name; "": one of a handle, which is not repeated."""
         named = {"customer": customer} if customer else {}
         have = "1 contact that has" if contacts == 1 else f"{contacts} contacts that have"
+        who = customer or "the customer of this handle"
         super().__init__(
-            f"{customer or 'the customer of this handle'} has {have} not ended; `force` lets them go on without a customer",
+            f"{who} has {have} not ended; `force` lets them go on without a customer",
             **named,
             contacts=contacts,
         )
