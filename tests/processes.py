@@ -143,6 +143,8 @@ def server_environment(folder: Path, settings: Mapping[str, str]) -> dict[str, s
         "MATCHER_METRICS_LISTEN": "127.0.0.1:0",
         "MATCHER_MODEL_CACHE": str(model_cache()),
         "MATCHER_LOG_FORMAT": "json",
+        # Every test has a site of its own at one server: each is named in the metrics.
+        "MATCHER_METRIC_SITES": "1000",
         "XDG_STATE_HOME": str(folder / "state"),
         **settings,
     }

@@ -11,15 +11,30 @@ import threading
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from typing import Final
 
 import Stemmer
+
+
+class Standing(IntEnum):
+    """How a cue stands in a text, from the least to the most telling: "dating" has the stem of "date"."""
+
+    STEMS = 0
+    WORD = 1
+    """Word for word, a cue of one word; in Japanese and Chinese of fewer than three signs."""
+    PHRASE = 2
+    """Word for word, a longer cue."""
+
 
 SPACELESS: Final = ("ja", "zh")
 """Languages that are written without spaces between words."""
 
 SHORTEST: Final = 3
 """Letters of a stem; a word whose stem is shorter is compared as it is."""
+
+PHRASE_SIGNS: Final = 3
+"""Signs from which a Japanese or Chinese cue is a phrase."""
 
 CUT: Final = 5
 """Letters of a long word by which it is compared in a language without a stemmer."""
@@ -94,14 +109,11 @@ class CueIndex:
         else:
             self._index_words(cues)
 
-    def find(self, text: str) -> dict[int, bool]:
-        """Return the entries that have a cue in the text, by number, each with whether it stands there word for word.
-
-        Else only the stems do: "dating" has the stem of "date".
-        """
-        found: dict[int, bool] = {}
-        for number, exact in self._find_signs(text) if self._language in SPACELESS else self._find_words(text):
-            found[number] = exact or found.get(number, False)
+    def find(self, text: str) -> dict[int, Standing]:
+        """Return the entries that have a cue in the text, by number, with how its most telling cue stands."""
+        found: dict[int, Standing] = {}
+        for number, stands in self._find_signs(text) if self._language in SPACELESS else self._find_words(text):
+            found[number] = max(stands, found.get(number, Standing.STEMS))
         return found
 
     def _index_signs(self, cues: Iterable[tuple[int, str]]) -> None:
@@ -110,14 +122,14 @@ class CueIndex:
             if signs:
                 self._signs.setdefault(signs[:2], []).append((signs, number))
 
-    def _find_signs(self, text: str) -> Iterator[tuple[int, bool]]:
+    def _find_signs(self, text: str) -> Iterator[tuple[int, Standing]]:
         text = _normal(text)
         for at in range(len(text)):
             # A cue is found by its first two signs, or by its one.
             for begin in {text[at], text[at : at + 2]}:
                 for signs, number in self._signs.get(begin, ()):
                     if text.startswith(signs, at):
-                        yield number, True
+                        yield number, Standing.PHRASE if len(signs) >= PHRASE_SIGNS else Standing.WORD
 
     def _index_words(self, cues: Iterable[tuple[int, str]]) -> None:
         said = [(number, tuple(dict.fromkeys(_words(_normal(cue), self._language)))) for number, cue in cues]
@@ -132,13 +144,16 @@ class CueIndex:
                 leading[rarest].add((tuple(sorted(of_cue - {rarest})), words, number))
         self._words = {stem: tuple(cues_of) for stem, cues_of in leading.items()}
 
-    def _find_words(self, text: str) -> Iterator[tuple[int, bool]]:
+    def _find_words(self, text: str) -> Iterator[tuple[int, Standing]]:
         said = _words(_normal(text), self._language)
         words, stems = set(said), set(_stems(said, self._language))
         for stem in stems:
             for others, of_cue, number in self._words.get(stem, ()):
                 if not others or stems.issuperset(others):
-                    yield number, words.issuperset(of_cue)
+                    if not words.issuperset(of_cue):
+                        yield number, Standing.STEMS
+                    else:
+                        yield number, Standing.PHRASE if len(of_cue) > 1 else Standing.WORD
 
 
 def indexes(cues: Iterable[tuple[str, int, Sequence[str]]]) -> dict[str, CueIndex]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from typing import Final
 
 from matcher.affinity.interest_lexicon import Entry, languages, read_lexicon
+
+SENTENCES: Final = "sentences.en.tsv"
+"""The file of sentences: a line a theme, of its id and sentences, between tabs."""
 
 
 @cache
@@ -18,3 +22,11 @@ def packaged_themes(language: str) -> Mapping[str, Entry]:
 def themes_text(language: str) -> str:
     """Return the file of the themes of a language that has a lexicon, as `read_lexicon` reads it."""
     return (resources.files("matcher.affinity") / "themes" / f"{language}.tsv").read_text("utf-8")
+
+
+@cache
+def packaged_sentences() -> Mapping[str, tuple[str, ...]]:
+    """Return by theme the English sentences of customers that come with the package, for the theme's vector."""
+    text = (resources.files("matcher.affinity") / "themes" / SENTENCES).read_text("utf-8")
+    rows = (line.split("\t") for line in text.splitlines())
+    return {theme: tuple(sentences) for theme, *sentences in rows}

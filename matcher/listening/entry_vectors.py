@@ -23,6 +23,7 @@ from matcher.affinity.small_talk import measured_sentences, support_texts
 from matcher.encoder import Encoder, Priority, halves_of
 from matcher.errors import EncoderOverloaded
 from matcher.listening.listened_entries import ListenedEntries
+from matcher.model.coverage import EntryKind
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,9 @@ CUES: Final = {True: 4, False: 6}
 BACKGROUND: Final = 300
 """Texts of entries that count, beside small talk and support texts, as texts of another matter."""
 CHUNK: Final = 64
-RECIPE: Final = 1
+SENTENCES_SHARE: Final = 0.4
+"""The share of a theme's sentences in its vector, beside the texts of its cues."""
+RECIPE: Final = 2
 """Increased whenever the vectors come of the same entries by another rule."""
 
 
@@ -74,13 +77,16 @@ async def entry_vectors(encoder: Encoder, entries: ListenedEntries, folder: Path
     log.info("encoding the entries that listening compares with, once for this model", entries=len(entries.entries))
     described = list(_described(entries))
     vectors = await _encode(encoder, [text for _, _, text in described], [english for _, english, _ in described])
+    sentences = await _encode(encoder, [text for _, text in entries.sentences], [True] * len(entries.sentences))
     background = [(unit, language) for language, unit in _background()]
     aside = await _encode(encoder, [text for text, _ in background], [tag == ENGLISH for _, tag in background])
     step = max(1, len(vectors) // BACKGROUND)
     aside = np.concatenate([aside, vectors[::step][:BACKGROUND]])
     halves = halves_of(encoder) or (0, encoder.dimension)
-    numbers = np.array([number for number, _, _ in described])
-    made = await asyncio.to_thread(_made, vectors, numbers, len(entries.entries), aside, halves[0])
+    of_cues = _Texts(np.array([number for number, _, _ in described], np.intp), vectors)
+    of_sentences = _Texts(np.array([number for number, _ in entries.sentences], np.intp), sentences)
+    themes = np.array([entry.kind is EntryKind.THEME for entry in entries.entries], bool)
+    made = await asyncio.to_thread(_made, of_cues, of_sentences, themes, aside, halves[0])
     await asyncio.to_thread(_write, file, made)
     log.info("listening is ready", entries=len(entries.entries), megabytes=round(made.bytes / 2**20, 1))
     return made
@@ -133,20 +139,49 @@ async def _patiently(encoder: Encoder, texts: Sequence[str], *, english: bool) -
             await asyncio.sleep(full.retry_after_seconds or 0.2)
 
 
-def _made(vectors: Floats, numbers: NDArray[np.intp], entries: int, aside: Floats, first: int) -> EntryVectors:
-    """Return the vectors of entries, given those of the texts that describe them and of texts of no matter."""
-    summed = np.zeros((entries, vectors.shape[1]), np.float32)
-    np.add.at(summed, numbers, vectors)
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Texts that describe entries: the number of the entry of each, and their vectors."""
+
+    numbers: NDArray[np.intp]
+    vectors: Floats
+
+    def means(self, entries: int, columns: slice) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the mean of each entry's vectors [entries, columns], and which entries have any.
+
+        A text of no English has no first half: it does not count in that half's mean.
+        """
+        vectors = self.vectors[:, columns]
+        there = vectors.any(axis=1)
+        summed = np.zeros((entries, vectors.shape[1]), np.float32)
+        np.add.at(summed, self.numbers[there], vectors[there])
+        texts = np.bincount(self.numbers[there], minlength=entries)
+        means: Floats = summed / np.maximum(texts, 1).astype(np.float32)[:, None]
+        return means, texts > 0
+
+
+def _made(of_cues: _Texts, of_sentences: _Texts, themes: NDArray[np.bool_], aside: Floats, first: int) -> EntryVectors:
+    """Return the vectors of entries, given those of the texts that describe them and of texts of no matter.
+
+    From each the mean of its kind is taken: what all themes have in common tells none from another.
+    """
     english = aside[:, :first].any(axis=1) if first else np.zeros(len(aside), bool)
-    return EntryVectors(
-        *_scaled(summed[:, :first], aside[english, :first]), *_scaled(summed[:, first:], aside[:, first:])
-    )
+    parts = list[Floats]()
+    for columns, texts in ((slice(first), aside[english, :first]), (slice(first, None), aside[:, first:])):
+        rows, has_cues = of_cues.means(len(themes), columns)
+        said, has_said = of_sentences.means(len(themes), columns)
+        rows[has_said] = (1 - SENTENCES_SHARE) * rows[has_said] + SENTENCES_SHARE * said[has_said]
+        for kind in (themes & has_cues, ~themes & has_cues):
+            if kind.sum() > 1:
+                rows[kind] -= rows[kind].mean(axis=0)
+        parts += _scaled(rows, texts)
+    return EntryVectors(*parts)
 
 
-def _scaled(summed: Floats, aside: Floats) -> tuple[Floats, Floats]:
+def _scaled(means: Floats, aside: Floats) -> tuple[Floats, Floats]:
     """Return rows and offsets, so that a unit's product less the offset is its distance from `aside` in deviations."""
-    lengths = np.linalg.norm(summed, axis=1, keepdims=True)
-    rows = summed / np.maximum(lengths, 1e-6)
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    rows = means / np.maximum(lengths, 1e-6)
     if not rows.shape[1] or not len(aside):
         return rows, np.zeros(len(rows), np.float32)
     reached = aside @ rows.T

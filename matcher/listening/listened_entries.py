@@ -14,7 +14,7 @@ import structlog
 from matcher.affinity.cue_index import CueIndex, indexes
 from matcher.affinity.interest_lexicon import Entry, extended, languages, packaged, read_lexicon
 from matcher.affinity.language import ENGLISH
-from matcher.affinity.service_themes import packaged_themes
+from matcher.affinity.service_themes import packaged_sentences, packaged_themes
 from matcher.model.coverage import EntryKind
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,8 @@ class ListenedEntries:
     entries: tuple[Listened, ...]
     described: tuple[tuple[str, int, Entry], ...]
     """Language, number of the entry, and the entry as it is in that language."""
+    sentences: tuple[tuple[int, str], ...]
+    """Number of a theme, and an English sentence of a customer who brings the theme up."""
     cues: Mapping[str, CueIndex]
     digest: str
     """16 hex digits of everything that the entries' vectors come of."""
@@ -68,9 +70,16 @@ class ListenedEntries:
             (language, number, (*entry.cues, entry.name) if _is_cue(entries[number], language) else entry.cues)
             for language, number, entry in described
         )
+        sentences = tuple(
+            (numbers[EntryKind.THEME, theme], sentence)
+            for theme, of_theme in packaged_sentences().items()
+            if (EntryKind.THEME, theme) in numbers
+            for sentence in of_theme
+        )
         text = "\n".join(f"{language} {number} {entry.name} {entry.cues}" for language, number, entry in described)
+        text += f"\n{sentences}"
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cls(tuple(entries), tuple(described), cues, digest)
+        return cls(tuple(entries), tuple(described), sentences, cues, digest)
 
 
 def _is_cue(entry: Listened, language: str) -> bool:

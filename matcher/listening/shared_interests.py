@@ -86,7 +86,7 @@ class SharedInterests:
                 numbers = set[int]()
                 for place, text in enumerate(texts):
                     row = vectors[place : place + 1]
-                    numbers |= self.hearing.find([text], row, language_of(text, ""))
+                    numbers |= self.hearing.stated(text, row, language_of(text, ""))
                 self._entries[agent] = texts, tuple(sorted(numbers))
 
     def _by_entry(self, agents: set[str]) -> Mapping[int, tuple[str, ...]]:

@@ -235,7 +235,7 @@ async def open_ledger(
 
 def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
     embedded = not settings.store_url.get_secret_value()
-    return Rewriting(store.stores.rewrites, settings.forget_rewrite_seconds, embedded=embedded)
+    return Rewriting(store.stores.rewrites, store.stores.outbox, settings.forget_rewrite_seconds, embedded=embedded)
 
 
 def _listener(settings: Settings, store: OpenStore) -> Listener:

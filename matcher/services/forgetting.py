@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 ROSTER_PAGE: Final = 500
 LOOK_SECONDS: Final = 5.0
 """How often a process looks for sites with removed traces."""
+LEDGER_SECONDS: Final = 30.0
+"""For how long a rewrite waits for a ledger that has somebody to forget; a ledger that is away is not waited for."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -177,32 +180,53 @@ class Forgetting:
 class Rewriting:
     """Rewrite what keeps the bytes of removed traces: at the start of a process, then at most once a pause."""
 
-    def __init__(self, store: RewriteStore, pause_seconds: float, *, embedded: bool) -> None:
+    def __init__(self, store: RewriteStore, outbox: OutboxStore, pause_seconds: float, *, embedded: bool) -> None:
         """embedded: the store is this service's own, and its append-only file is rewritten, too."""
         self._store = store
+        self._outbox = outbox
         self._pause_ms = round(pause_seconds * 1000)
         self._embedded = embedded
         self._process = new_id()
+        self._unfed_since: float | None = None
+        """Since when a site's ledger has had somebody to forget, by the monotonic clock in seconds."""
 
     async def run(self) -> None:
         """Look again and again, until cancelled. What an earlier process left is done at once."""
         left_behind = True
         while True:
             try:
-                await self.look(at_once=left_behind)
-                left_behind = False
+                if await self.look(at_once=left_behind):
+                    left_behind = False
             except MatcherError as fault:
                 log.warning("traces that were removed are still in the store's files; trying again", why=str(fault))
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def look(self, *, at_once: bool = False) -> None:
-        """Rewrite for the sites with removed traces, if there are any; not `at_once`: once the pause is over."""
+    async def look(self, *, at_once: bool = False) -> bool:
+        """Rewrite for the sites with removed traces, if there are any; not `at_once`: once the pause is over.
+
+        Return False while the ledger is given time to forget first.
+        """
         marks = await self._store.marks()
-        if not marks or not (await self._store.may_rewrite(self._process, self._pause_ms) or at_once):
-            return
+        if not marks:
+            return True
+        # Asked before the rewrite: whom the ledger forgets later is named in the file until it is rewritten again.
+        fed = await self._outbox.fed_of_forgets(tuple(marks))
+        if self._waits_for_ledger(all_fed=fed.issuperset(marks)):
+            return False
+        if not (await self._store.may_rewrite(self._process, self._pause_ms) or at_once):
+            return True
         for site in marks:
             await self._store.compact(site)
         if self._embedded:
             await self._store.rewrite_append_only_file()
-        await self._store.clear(marks)
+        await self._store.clear({site: mark for site, mark in marks.items() if site in fed})
         log.info("rewrote what kept the bytes of removed traces", sites=len(marks), append_only_file=self._embedded)
+        return True
+
+    def _waits_for_ledger(self, *, all_fed: bool) -> bool:
+        if all_fed:
+            self._unfed_since = None
+            return False
+        now = time.monotonic()
+        self._unfed_since = now if self._unfed_since is None else self._unfed_since
+        return now - self._unfed_since < LEDGER_SECONDS

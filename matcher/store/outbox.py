@@ -151,6 +151,12 @@ class OutboxStore:
             if entries is not None and forgets is not None and first is not None
         ]
 
+    async def fed_of_forgets(self, sites: Sequence[str]) -> set[str]:
+        """Return the sites of which the ledger has removed all who were to go, or that have no ledger."""
+        if not self._kept:
+            return set(sites)
+        return {backlog.site for backlog in await self.backlogs(sites) if not backlog.forgets}
+
     async def note_gone(self, uid: str) -> None:
         """Ask for the removal of a removed site's rows, where the service keeps a ledger."""
         if self._kept:
