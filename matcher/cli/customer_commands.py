@@ -12,7 +12,6 @@ from matcher.cli.customer_file import text_of
 from matcher.cli.customer_import import import_customers
 from matcher.cli.roster_file import Form, form_of, write_text
 from matcher.cli.session import Session, command
-from matcher.client import MatcherClient
 from matcher.v1 import customers_pb2 as pb
 
 Who = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id; with --handle one of the handles.")]
@@ -58,9 +57,10 @@ async def list_customers(session: Session) -> None:
 
 
 async def get(session: Session, customer: Who, handle: ByHandle = False) -> None:
-    """Show everything that is remembered of a customer. With --json: what the customer may ask for."""
+    """Show everything that is stored of a customer, ended contacts too. With --json: what the customer may ask for."""
     async with session.client() as client:
-        _show(session, await _customer(client, customer, by_handle=handle))
+        read = client.lookup_customer if handle else client.customer
+        _show(session, await read(customer, with_ended_contacts=True))
 
 
 async def export(
@@ -99,15 +99,11 @@ async def forget(
 ) -> None:
     """Remove every trace of a customer; it cannot be undone."""
     async with session.client() as client:
-        name = (await _customer(client, customer, by_handle=True)).name if handle else customer
-        await client.forget_customer(name, force=force)
+        await (client.forget_handle if handle else client.forget_customer)(customer, force=force)
+    said = customer if handle else tables.short(customer)
     if session.as_json:
-        session.write_json({"forgotten": tables.short(name)})
-    session.say(f"forgot {tables.short(name)}")
-
-
-async def _customer(client: MatcherClient, customer: str, *, by_handle: bool) -> pb.Customer:
-    return await (client.lookup_customer(customer) if by_handle else client.customer(customer))
+        session.write_json({"forgotten": said})
+    session.say(f"forgot {said}")
 
 
 def _show(session: Session, customer: pb.Customer) -> None:
@@ -140,6 +136,8 @@ def _facts(customer: pb.Customer) -> Facts:
             ("may be shown", ("yes" if consent.shareable else "no") if customer.HasField("consent") else ""),
             *notes,
             ("open contacts", ", ".join(tables.short(contact) for contact in customer.open_contacts)),
+            ("ended contacts", ", ".join(tables.short(contact) for contact in customer.ended_contacts)),
+            ("decisions", ", ".join(tables.short(decision) for decision in customer.decisions)),
             ("remembered until", tables.time(customer.expire_time)),
         )
     )

@@ -84,7 +84,7 @@ class Deadlines:
     write: float = 20.0
     """Calls that change something; an agent's interests are encoded before the answer."""
     forget: float = 120.0
-    """ForgetCustomer and ForgetAgent: every record of the site is read."""
+    """ForgetCustomer, ForgetAgent, and reads of customers with ended contacts: every record of the site is read."""
     report: float = 120.0
     """GetImpactReport: every contact of its time is read."""
     import_silence: float = 120.0

@@ -33,15 +33,24 @@ class CustomerCalls(Connection):
         request.customer.name = self.name("customers", customer.name)
         return await self._call(self._customers.PutCustomer, request, deadline or self.deadlines.write)
 
-    async def customer(self, customer: str, *, deadline: float | None = None) -> pb.Customer:
-        """Read everything that is remembered of a customer."""
-        request = pb.GetCustomerRequest(name=self.name("customers", customer))
-        return await self._call(self._customers.GetCustomer, request, deadline or self.deadlines.read)
+    async def customer(
+        self, customer: str, *, with_ended_contacts: bool = False, deadline: float | None = None
+    ) -> pb.Customer:
+        """Read everything that is remembered of a customer; with_ended_contacts: ended contacts and decisions, too."""
+        request = pb.GetCustomerRequest(name=self.name("customers", customer), with_ended_contacts=with_ended_contacts)
+        lasts = self.deadlines.forget if with_ended_contacts else self.deadlines.read
+        return await self._call(self._customers.GetCustomer, request, deadline or lasts)
 
-    async def lookup_customer(self, handle: str, *, deadline: float | None = None) -> pb.Customer:
-        """Read everything that is remembered of the customer of a handle."""
-        request = pb.LookupCustomerRequest(parent=self.parent, handle=handle)
-        return await self._call(self._customers.LookupCustomer, request, deadline or self.deadlines.read)
+    async def lookup_customer(
+        self, handle: str, *, with_ended_contacts: bool = False, deadline: float | None = None
+    ) -> pb.Customer:
+        """Read everything that is remembered of the customer of a handle, as `customer` does.
+
+        with_ended_contacts: also where nothing but contacts has the handle; that customer has no name.
+        """
+        request = pb.LookupCustomerRequest(parent=self.parent, handle=handle, with_ended_contacts=with_ended_contacts)
+        lasts = self.deadlines.forget if with_ended_contacts else self.deadlines.read
+        return await self._call(self._customers.LookupCustomer, request, deadline or lasts)
 
     async def list_customers(
         self, *, page_size: int = 0, page_token: str = "", deadline: float | None = None
@@ -63,6 +72,11 @@ class CustomerCalls(Connection):
     async def forget_customer(self, customer: str, *, force: bool = False, deadline: float | None = None) -> None:
         """Remove every trace of a customer; with `force` contacts that have not ended go on without a customer."""
         request = pb.ForgetCustomerRequest(name=self.name("customers", customer), force=force)
+        await self._call(self._customers.ForgetCustomer, request, deadline or self.deadlines.forget)
+
+    async def forget_handle(self, handle: str, *, force: bool = False, deadline: float | None = None) -> None:
+        """Remove every trace of the customer of a handle, also where nothing but contacts has it."""
+        request = pb.ForgetCustomerRequest(parent=self.parent, handle=handle, force=force)
         await self._call(self._customers.ForgetCustomer, request, deadline or self.deadlines.forget)
 
     async def link_customers(self, *handles: str, deadline: float | None = None) -> pb.Customer:

@@ -75,10 +75,13 @@ class CustomerInContact(MatcherError):
     reason = "CUSTOMER_IN_CONTACT"
 
     def __init__(self, customer: str, contacts: int) -> None:
+        """Name the customer by the resource name; "": one of a handle, which is not repeated."""
+        named = {"customer": customer} if customer else {}
+        have = "1 contact that has" if contacts == 1 else f"{contacts} contacts that have"
+        who = customer or "the customer of this handle"
         super().__init__(
-            f"{customer} has {contacts} contact{'' if contacts == 1 else 's'} that ha{'s' if contacts == 1 else 've'} "
-            "not ended; `force` lets them go on without a customer",
-            customer=customer,
+            f"{who} has {have} not ended; `force` lets them go on without a customer",
+            **named,
             contacts=contacts,
         )
 

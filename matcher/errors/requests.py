@@ -112,8 +112,14 @@ class HandleUnknown(MatcherError):
 
     reason = "CUSTOMER_NOT_FOUND"
 
-    def __init__(self, site: str) -> None:
-        super().__init__(f"nothing is remembered in {site} of a customer with this handle", field="handle")
+    def __init__(self, site: str, *, every_record_read: bool = False) -> None:
+        """every_record_read: contacts, decisions and the ledger do not have the handle either."""
+        looked = (
+            "and no contact, no decision and no row of the ledger has it"
+            if every_record_read
+            else "whether contacts have it, `with_ended_contacts` tells"
+        )
+        super().__init__(f"nothing is remembered in {site} of a customer with this handle; {looked}", field="handle")
 
 
 class ConsentMissing(MatcherError):

@@ -116,6 +116,14 @@ class LedgerReader:
         with self._database.reading() as connection:
             return find_lives(connection, uid, asked)
 
+    def contacts_of(self, uid: str, digests: Sequence[str], most: int) -> list[str]:
+        """Return the contacts of a customer by any of some digests, those that began last first."""
+        of_customer = and_(CONTACTS.c.site_uid == uid, CONTACTS.c.customer.in_(digests))
+        latest = func.max(CONTACTS.c.born).desc()
+        read = select(CONTACTS.c.contact).where(of_customer).group_by(CONTACTS.c.contact).order_by(latest).limit(most)
+        with self._database.reading() as connection:
+            return list(connection.execute(read).scalars())
+
     def histories(self, uid: str, lives: Sequence[Life]) -> list[tuple[Outcome, ...]]:
         """Return the outcomes of lives in the order in which they were recorded, with those that were corrected."""
         with self._database.reading() as connection:

@@ -47,8 +47,11 @@ class CustomerNote:
 class Customer:
     """Everything that is remembered of a customer. Never logged.
 
+    id "": nothing but contacts, decisions or the ledger has the handle.
+
     unnamed_handles: handles of which an earlier version stored only the digest. consent None: there are no interests.
-    open_contacts: contacts that have not ended; read where one customer is read.
+    open_contacts: contacts that have not ended; read where one customer is read. ended_contacts, decisions: read where
+    they are asked for.
     """
 
     id: str
@@ -59,6 +62,8 @@ class Customer:
     notes: tuple[CustomerNote, ...] = ()
     open_contacts: tuple[str, ...] = ()
     expires_ms: int = 0
+    ended_contacts: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

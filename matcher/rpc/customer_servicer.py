@@ -37,12 +37,13 @@ class CustomerServicer(customers_pb2_grpc.CustomerServiceServicer):
     async def GetCustomer(self, request: pb.GetCustomerRequest, _context: Context) -> pb.Customer:
         """Read everything that is remembered of a customer."""
         site, identifier = resource(request.name, Kind.CUSTOMER)
-        return customer(site, await self._customers.customer(site, identifier))
+        return customer(site, await self._customers.customer(site, identifier, with_ended=request.with_ended_contacts))
 
     async def LookupCustomer(self, request: pb.LookupCustomerRequest, _context: Context) -> pb.Customer:
         """Read everything that is remembered of a handle's customer."""
         site, handle = check.lookup(request)
-        return customer(site, await self._customers.customer_of(site, handle))
+        found = await self._customers.customer_of(site, handle, with_ended=request.with_ended_contacts)
+        return customer(site, found)
 
     async def ListCustomers(self, request: pb.ListCustomersRequest, _context: Context) -> pb.ListCustomersResponse:
         """List the customers of whom anything is remembered."""
@@ -58,8 +59,11 @@ class CustomerServicer(customers_pb2_grpc.CustomerServiceServicer):
 
     async def ForgetCustomer(self, request: pb.ForgetCustomerRequest, _context: Context) -> Empty:
         """Remove every trace of a customer."""
-        site, identifier = resource(request.name, Kind.CUSTOMER)
-        await self._forgetting.forget_customer(site, identifier, force=request.force)
+        site, identifier, handle = check.forget(request)
+        if handle:
+            await self._forgetting.forget_handle(site, handle, force=request.force)
+        else:
+            await self._forgetting.forget_customer(site, identifier, force=request.force)
         return Empty()
 
 
@@ -82,6 +86,8 @@ def customer(site: str, record: Customer) -> pb.Customer:
         open_contacts=(name(Kind.CONTACT, site, contact) for contact in record.open_contacts),
         unnamed_handles=record.unnamed_handles,
         expire_time=timestamp(record.expires_ms),
+        ended_contacts=(name(Kind.CONTACT, site, contact) for contact in record.ended_contacts),
+        decisions=(name(Kind.DECISION, site, decision) for decision in record.decisions),
     )
 
 

@@ -227,10 +227,10 @@ class CustomerService(Protocol):
     async def put_customer(self, site: str, write: CustomerWrite) -> Customer:
         """Remember a customer's interests until the consent ends."""
 
-    async def customer(self, site: str, customer: str) -> Customer:
+    async def customer(self, site: str, customer: str, *, with_ended: bool = False) -> Customer:
         """Read everything that is remembered of a customer."""
 
-    async def customer_of(self, site: str, handle: str) -> Customer:
+    async def customer_of(self, site: str, handle: str, *, with_ended: bool = False) -> Customer:
         """Read everything that is remembered of a handle's customer."""
 
     async def customers(self, site: str, most: int, after: str) -> Page[Customer]:
@@ -280,6 +280,9 @@ class Forgetting(Protocol):
 
     async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
         """Remove every trace of a customer."""
+
+    async def forget_handle(self, site: str, handle: str, *, force: bool) -> None:
+        """Remove every trace of the customer of a handle."""
 
     async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
         """Remove an agent and every trace of the agent."""

@@ -295,7 +295,9 @@ def _services(
         telemetry.agents_sent_away.labels(telemetry.sites.of(site), reason).inc()
 
     agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit, on_away)
-    customers = CustomerService(stores.customers, stores.customer_records, stores.contacts, sites, client)
+    customers = CustomerService(
+        stores.customers, stores.customer_records, stores.contacts, stores.traces, ledger, sites, client
+    )
     return Services(
         router=router,
         assigner=assigner,

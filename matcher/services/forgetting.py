@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -13,13 +14,15 @@ import structlog
 from matcher.errors import (
     AgentNotFound,
     CustomerInContact,
+    CustomerNotFound,
+    HandleUnknown,
     MatcherError,
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
 )
 from matcher.model import Agent, AgentChange, Page
-from matcher.model.resource_names import customer_name, new_id
+from matcher.model.resource_names import customer_name, new_id, site_name
 from matcher.model.steps import AGENT, CUSTOMER
 from matcher.services.agents import AgentService
 from matcher.services.customers import CustomerService
@@ -38,6 +41,14 @@ LOOK_SECONDS: Final = 5.0
 """How often a process looks for sites with removed traces."""
 LEDGER_SECONDS: Final = 30.0
 """For how long a rewrite waits for a ledger that has somebody to forget; a ledger that is away is not waited for."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Person:
+    """A customer who is to be forgotten: by the id, or by a handle of which nothing is remembered."""
+
+    customer: str = ""
+    handle: str = ""
 
 
 class Forgetting:
@@ -62,7 +73,7 @@ class Forgetting:
         self._rewrites = rewrites
         self._outbox = outbox
         self._clocks = clocks
-        self._gathered: dict[str, dict[str, asyncio.Future[None]]] = {}
+        self._gathered: dict[str, dict[_Person, asyncio.Future[bool]]] = {}
         self._sweeps: dict[str, asyncio.Task[None]] = {}
 
     async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
@@ -74,14 +85,24 @@ class Forgetting:
         known = await self._customers.customer(site, customer)
         if known.open_contacts and not force:
             raise CustomerInContact(customer_name(site, customer), len(known.open_contacts))
-        gathered = self._gathered.setdefault(site, {})
-        if known.id not in gathered:
-            gathered[known.id] = asyncio.get_running_loop().create_future()
-            gathered[known.id].add_done_callback(lambda done: done.cancelled() or done.exception())
-        done = gathered[known.id]
-        if site not in self._sweeps:
-            self._sweeps[site] = asyncio.create_task(self._sweep(site), name=f"forget {site}")
-        await asyncio.shield(done)
+        await self._swept(site, _Person(customer=known.id))
+
+    async def forget_handle(self, site: str, handle: str, *, force: bool) -> None:
+        """Forget the customer of a handle, as `forget_customer` does, also where nothing is remembered of the customer.
+
+        Raises HandleUnknown where neither the store nor the ledger has the handle, or CustomerInContact. While the
+        ledger is away it is taken to have the handle; the rows go when it is back.
+        """
+        with suppress(CustomerNotFound, HandleUnknown):
+            known = await self._customers.customer_of(site, handle)
+            await self.forget_customer(site, known.id, force=force)
+            return
+        opened = await self._customers.open_contacts_of(site, handle)
+        if opened and not force:
+            raise CustomerInContact("", len(opened))
+        is_in_ledger = await self._customers.is_in_ledger(site, handle)
+        if not (await self._swept(site, _Person(handle=handle)) or is_in_ledger):
+            raise HandleUnknown(site_name(site), every_record_read=True)
 
     async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
         """Remove an agent, as `delete_agent` does, and every trace of the agent.
@@ -95,6 +116,17 @@ class Forgetting:
         await self._agent_traces.remove(site, agent)
         await self._outbox.note_forgets(site, {AGENT + agent})
         await self._rewrites.mark(site)
+
+    async def _swept(self, site: str, person: _Person) -> bool:
+        """Wait until a customer's traces are removed; return whether the store had any of the handle's."""
+        gathered = self._gathered.setdefault(site, {})
+        if person not in gathered:
+            gathered[person] = asyncio.get_running_loop().create_future()
+            gathered[person].add_done_callback(lambda done: done.cancelled() or done.exception())
+        done = gathered[person]
+        if site not in self._sweeps:
+            self._sweeps[site] = asyncio.create_task(self._sweep(site), name=f"forget {site}")
+        return await asyncio.shield(done)
 
     async def _leave_unmanaged(self, site: str, manager: str) -> None:
         """Take a manager who is forgotten out of the profiles of the agents whom the person managed."""
@@ -111,22 +143,25 @@ class Forgetting:
     async def _sweep(self, site: str) -> None:
         """Forget the customers that were gathered, and those that come meanwhile."""
         try:
-            while customers := self._gathered.pop(site, {}):
-                work = asyncio.create_task(self._forget(site, tuple(customers)))
+            while persons := self._gathered.pop(site, {}):
+                work = asyncio.create_task(self._forget(site, tuple(persons)))
                 await asyncio.wait({work})
-                for done in customers.values():
+                for person, done in persons.items():
                     if work.cancelled():
                         done.cancel()
                     elif fault := work.exception():
                         done.set_exception(fault)
                     else:
-                        done.set_result(None)
+                        done.set_result(person in work.result())
         finally:
             del self._sweeps[site]
 
-    async def _forget(self, site: str, customers: Sequence[str]) -> None:
+    async def _forget(self, site: str, persons: Sequence[_Person]) -> set[_Person]:
+        """Remove the traces of customers; return those of whom the store had any: of all who are known by an id."""
         await self._rewrites.mark(site)
-        traces = await self._traces.of_customers(site, customers, self._clocks.of(site).now_ms())
+        customers = [person.customer for person in persons if person.customer]
+        handles = [person.handle for person in persons if person.handle]
+        traces = await self._traces.of_customers(site, customers, self._clocks.of(site).now_ms(), handles)
         # Before the customer's own records go: a call that is cut off finds the customer again.
         await self._outbox.note_forgets(site, {CUSTOMER + digest for digest in traces.digests})
         holding = await self._traces.holding(site, traces)
@@ -138,6 +173,8 @@ class Forgetting:
             await self._traces.note_events(site, traces, traces.contacts | traces.reservations)
         await self._traces.remove(site, traces)
         await self._rewrites.mark(site)
+        named = self._traces.named_in(traces, handles)
+        return {person for person in persons if person.customer or person.handle in named}
 
 
 class Rewriting:

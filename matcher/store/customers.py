@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -240,6 +240,10 @@ class CustomerStore:
         digests = (name.removeprefix(HANDLE) for name in fields if name.startswith(HANDLE))
         own = frozenset(self._keys.newest_digest(digest) for digest in digests)
         return lambda handle: self._keys.handle_digests(handle)[0] in own
+
+    def digests(self, handles: Iterable[str]) -> set[str]:
+        """Return every digest that any of some handles may be stored as."""
+        return {digest for handle in handles for digest in self._keys.handle_digests(handle)}
 
     def _named(self, fields: Fields) -> dict[str, tuple[str, bytes]]:
         """Return a customer's sealed handles by their newest digests, each with the digest it is bound to."""

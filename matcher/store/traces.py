@@ -39,19 +39,24 @@ _CUSTOMER_FACT: Final = re.compile(r"[|;]customer=([^;]*);")
 class Traces:
     """What is to be removed of a site.
 
-    records: whole keys. own: those by which the person is found: they go last, so that a call that is cut off can be
-    repeated. cut: fields of records that stay. members: of sorted sets. contacts, reservations: ids by which
-    records and events are found. digests: of the customers' handles, by the newest key. outbox_entries: the numbers of
-    entries, and what is added in their place.
+    records: whole keys. leading: those of contacts and decisions, by which further traces are found, and own: those by
+    which the person is found: these go last, in this order, so that a call that is cut off can be repeated. cut:
+    fields of records that stay. members: of sorted sets. contacts, reservations: ids by which records and events are
+    found. decisions: ids. digests: of the customers' handles, by the newest key; found: those of them that a contact, a
+    decision, praise or an entry of the outbox has. outbox_entries: the numbers of entries, and what is added in their
+    place.
     """
 
     records: set[str] = field(default_factory=set)
+    leading: set[str] = field(default_factory=set)
     own: set[str] = field(default_factory=set)
     cut: set[tuple[str, str]] = field(default_factory=set)
     members: set[tuple[str, str]] = field(default_factory=set)
     contacts: set[str] = field(default_factory=set)
     reservations: set[str] = field(default_factory=set)
+    decisions: set[str] = field(default_factory=set)
     digests: set[str] = field(default_factory=set)
+    found: set[str] = field(default_factory=set)
     load_events: list[str] = field(default_factory=list)
     roster_events: list[str] = field(default_factory=list)
     outbox_entries: dict[int, bytes] = field(default_factory=dict)
@@ -66,22 +71,39 @@ class TraceStore:
         self._keys = keys
         self._events_kept = events_kept
 
-    async def of_customers(self, site: str, customers: Collection[str], now_ms: int) -> Traces:
+    async def of_customers(
+        self, site: str, customers: Collection[str], now_ms: int, handles: Collection[str] = ()
+    ) -> Traces:
         """Find everything that stands for customers; of a contact that has not ended only who the customer is.
 
-        reservations of the answer that still hold capacity (in a wrap-up) are for the caller to end before.
+        handles: those of customers without a record. reservations of the answer that still hold capacity (in a wrap-up)
+        are for the caller to end before.
         """
-        traces = Traces()
-        digests = traces.digests
-        for customer in customers:
-            digests |= await self._note_customer(site, customer, traces)
-        kept = await self._note_contacts(site, digests, traces, now_ms)
-        await self._note_decisions(site, digests, kept, traces)
-        await self._note_praise(site, digests, traces)
+        traces = await self.contacts_of(site, customers, now_ms, handles)
+        await self._note_praise(site, traces)
         await self._note_the_rest(site, traces)
         await self.note_events(site, traces, traces.contacts | traces.reservations)
         await self._note_entries(site, traces)
         return traces
+
+    async def contacts_of(
+        self, site: str, customers: Collection[str], now_ms: int, handles: Collection[str] = ()
+    ) -> Traces:
+        """Find customers' own records, their ended contacts and their decisions, as `of_customers` does."""
+        traces = Traces()
+        for customer in customers:
+            traces.digests |= await self._note_customer(site, customer, traces)
+        for handle in handles:
+            newest, *former = self._keys.handle_digests(handle)
+            traces.digests.add(newest)
+            traces.own |= {Keys(site).handle(digest) for digest in (newest, *former)}
+        kept = await self._note_contacts(site, traces, now_ms)
+        await self._note_decisions(site, kept, traces)
+        return traces
+
+    def named_in(self, traces: Traces, handles: Collection[str]) -> set[str]:
+        """Return those of some handles that a contact, a decision, praise or an entry of the outbox had."""
+        return {handle for handle in handles if self._keys.handle_digests(handle)[0] in traces.found}
 
     async def holding(self, site: str, traces: Traces) -> list[str]:
         """Return the reservations among those to be removed that hold capacity."""
@@ -94,6 +116,7 @@ class TraceStore:
 
     async def remove(self, site: str, traces: Traces) -> None:
         """Remove what was found, slice by slice. A repetition changes nothing."""
+        last = traces.leading, traces.own
         parts: list[tuple[str, Any]] = [("doomed", verbs.DoomedKey(key=key)) for key in sorted(traces.records)]
         parts += [("cut", verbs.CutField(record=record, field=name)) for record, name in sorted(traces.cut)]
         parts += [("members", verbs.ListedMember(list=key, member=name)) for key, name in sorted(traces.members)]
@@ -103,7 +126,7 @@ class TraceStore:
             ("outbox_entries", verbs.OutboxNumber(number=number, without=without))
             for number, without in traces.outbox_entries.items()
         ]
-        parts += [("doomed", verbs.DoomedKey(key=key)) for key in sorted(traces.own)]
+        parts += [("doomed", verbs.DoomedKey(key=key)) for group in last for key in sorted(group)]
         keys = Keys(site)
         for part in slices(parts):
             lists: dict[str, list[Any]] = {}
@@ -140,8 +163,8 @@ class TraceStore:
         """Note the entries of the outbox of the contacts that go, and those that name the customer."""
         async for number, text in self.entries(site):
             words = text.split("|")
-            digest = _CUSTOMER_FACT.search(text)
-            named = digest is not None and self._keys.newest_digest(digest[1]) in traces.digests
+            fact = _CUSTOMER_FACT.search(text)
+            named = fact is not None and self._is_of(fact[1], traces)
             if named or not traces.contacts.isdisjoint(words):
                 traces.outbox_entries[number] = b""
 
@@ -186,11 +209,23 @@ class TraceStore:
         traces.members |= {(keys.customers, one) for one in ids}
         return newest
 
-    async def _note_contacts(self, site: str, digests: set[str], traces: Traces, now_ms: int) -> set[str]:
+    def _is_of(self, digest: str, traces: Traces) -> bool:
+        """Return whether a digest is of a handle of the customers; note that something has it."""
+        newest = self._keys.newest_digest(digest)
+        if newest in traces.digests:
+            traces.found.add(newest)
+            return True
+        return False
+
+    def _names(self, handle: Any, traces: Traces) -> bool:
+        """Return whether a stored handle is of the customers; note that something has it."""
+        return bool(handle) and self._is_of(self._keys.handle_digests(handle.decode(errors="replace"))[0], traces)
+
+    async def _note_contacts(self, site: str, traces: Traces, now_ms: int) -> set[str]:
         """Note the contacts of handles; return those that have not ended."""
         keys, kept = Keys(site), set[str]()
         async for contact, handle in self.records(site, "contact", ("HGET", "customer")):
-            if not (handle and self._keys.handle_digests(handle.decode(errors="replace"))[0] in digests):
+            if not self._names(handle, traces):
                 continue
             fields = fields_of(await self._client.run("HGETALL", keys.contact(contact)))
             if fields and _has_ended(contact, fields, now_ms):
@@ -201,7 +236,7 @@ class TraceStore:
                 traces.records.add(keys.aside(contact))
         # Of a contact that cannot be read, what it was before has the customer, too.
         async for contact, handle in self.records(site, "aside", ("HGET", "customer")):
-            if handle and self._keys.handle_digests(handle.decode(errors="replace"))[0] in digests:
+            if self._names(handle, traces):
                 traces.records.add(keys.aside(contact))
         return kept
 
@@ -210,30 +245,32 @@ class TraceStore:
         history = fields.get("history", b"").decode(errors="replace").split(";")
         traces.contacts.add(contact)
         traces.reservations |= {_RESERVATION.sub(r"\1", event) for event in history if _RESERVATION.fullmatch(event)}
-        traces.records |= {keys.contact(contact), keys.aside(contact), keys.outcomes(contact)}
+        traces.leading.add(keys.contact(contact))
+        traces.records |= {keys.aside(contact), keys.outcomes(contact)}
         traces.members |= {(keys.contacts, contact), (keys.timers, f"contact|{contact}")}
 
-    async def _note_decisions(self, site: str, digests: set[str], kept: set[str], traces: Traces) -> None:
+    async def _note_decisions(self, site: str, kept: set[str], traces: Traces) -> None:
         """Note the decisions for customers. A decision outlives its contact, and so has the handle's digest."""
         keys = Keys(site)
         names = ("customer", "contact", "reservation")
         async for decision, values in self.records(site, "decision", ("HMGET", *names)):
             digest, contact, reservation = ((value or b"").decode(errors="replace") for value in values)
-            if self._keys.newest_digest(digest) not in digests and contact not in traces.contacts:
+            if not (self._is_of(digest, traces) or contact in traces.contacts):
                 continue
+            traces.decisions.add(decision)
             if contact in kept:
                 traces.cut.add((keys.decision(decision), "customer"))
                 continue
-            traces.records.add(keys.decision(decision))
+            traces.leading.add(keys.decision(decision))
             traces.contacts |= {contact} - {""}
             traces.reservations |= {reservation} - {""}
 
-    async def _note_praise(self, site: str, digests: set[str], traces: Traces) -> None:
+    async def _note_praise(self, site: str, traces: Traces) -> None:
         """Note what customers praise; where the customer was not known, it is found by the contact."""
         keys = Keys(site)
         async for praise, values in self.records(site, "praise", ("HMGET", "customer", "contact", "agent")):
             digest, contact, agent = ((value or b"").decode(errors="replace") for value in values)
-            if self._keys.newest_digest(digest) in digests if digest else contact in traces.contacts:
+            if self._is_of(digest, traces) if digest else contact in traces.contacts:
                 traces.records.add(keys.praise(praise))
                 traces.members.add((keys.praised(agent), praise))
 

@@ -33,6 +33,8 @@ class Customer(_message.Message):
     OPEN_CONTACTS_FIELD_NUMBER: _builtins.int
     UNNAMED_HANDLES_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ENDED_CONTACTS_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/customers/{customer}". The service makes the id; in PutCustomer the name may be
     empty. The name of a customer who was joined to another one leads to that customer.
@@ -65,6 +67,18 @@ class Customer(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the last of the record ends, if nothing comes before."""
 
+    @_builtins.property
+    def ended_contacts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `with_ended_contacts`: the contacts that have ended and of which the store or the ledger still has anything,
+        "sites/{site}/contacts/{contact}", by id; of more than 1,000 the ledger's latest come first.
+        """
+
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `with_ended_contacts`: the decisions that the store keeps for the customer, "sites/{site}/decisions/{decision}";
+        at most 1,000.
+        """
+
     def __init__(
         self,
         *,
@@ -76,10 +90,12 @@ class Customer(_message.Message):
         open_contacts: _abc.Iterable[_builtins.str] | None = ...,
         unnamed_handles: _builtins.int = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        ended_contacts: _abc.Iterable[_builtins.str] | None = ...,
+        decisions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "expire_time", b"expire_time", "handles", b"handles", "interests", b"interests", "name", b"name", "open_contacts", b"open_contacts", "relationship_notes", b"relationship_notes", "unnamed_handles", b"unnamed_handles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "decisions", b"decisions", "ended_contacts", b"ended_contacts", "expire_time", b"expire_time", "handles", b"handles", "interests", b"interests", "name", b"name", "open_contacts", b"open_contacts", "relationship_notes", b"relationship_notes", "unnamed_handles", b"unnamed_handles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,16 +254,22 @@ class GetCustomerRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    WITH_ENDED_CONTACTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The customer, "sites/{site}/customers/{customer}"."""
+    with_ended_contacts: _builtins.bool
+    """Also lists the contacts that have ended, and the decisions. Every record of the site is read for it, as ForgetCustomer
+    does: for a customer who asks what is stored, not for every call.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        with_ended_contacts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "with_ended_contacts", b"with_ended_contacts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,19 +283,23 @@ class LookupCustomerRequest(_message.Message):
 
     PARENT_FIELD_NUMBER: _builtins.int
     HANDLE_FIELD_NUMBER: _builtins.int
+    WITH_ENDED_CONTACTS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     handle: _builtins.str
     """The handle, as in Message.customer."""
+    with_ended_contacts: _builtins.bool
+    """As in GetCustomerRequest."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         handle: _builtins.str = ...,
+        with_ended_contacts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["handle", b"handle", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handle", b"handle", "parent", b"parent", "with_ended_contacts", b"with_ended_contacts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -373,19 +399,27 @@ class ForgetCustomerRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The customer, "sites/{site}/customers/{customer}"."""
+    """The customer, "sites/{site}/customers/{customer}"; or `parent` and `handle` instead."""
     force: _builtins.bool
     """Contacts that have not ended go on without the customer; what was said stays sealed while they wait."""
+    parent: _builtins.str
+    """The site, "sites/{site}", of the handle."""
+    handle: _builtins.str
+    """A handle of the customer, as in Message.customer. CUSTOMER_NOT_FOUND: neither the store nor the ledger has it."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         force: _builtins.bool = ...,
+        parent: _builtins.str = ...,
+        handle: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "handle", b"handle", "name", b"name", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

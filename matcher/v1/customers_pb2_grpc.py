@@ -92,7 +92,8 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LookupCustomer(self, request, context):
-        """Reads everything that is remembered of the customer of a handle.
+        """Reads everything that is remembered of the customer of a handle; with `with_ended_contacts` also where nothing but
+        contacts has the handle: that customer has no name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +116,8 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ForgetCustomer(self, request, context):
-        """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+        """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
+        praise or the ledger has it: handles and their digests, interests, relationships, and the
         contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
         the embedded store's append-only file keeps of them go with its next rewrite, within
         MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.

@@ -45,7 +45,9 @@ class CustomerServiceStub:
     GetCustomer: _grpc.UnaryUnaryMultiCallable[_customers_pb2.GetCustomerRequest, _customers_pb2.Customer]
     """Reads everything that is remembered of a customer."""
     LookupCustomer: _grpc.UnaryUnaryMultiCallable[_customers_pb2.LookupCustomerRequest, _customers_pb2.Customer]
-    """Reads everything that is remembered of the customer of a handle."""
+    """Reads everything that is remembered of the customer of a handle; with `with_ended_contacts` also where nothing but
+    contacts has the handle: that customer has no name.
+    """
     ListCustomers: _grpc.UnaryUnaryMultiCallable[_customers_pb2.ListCustomersRequest, _customers_pb2.ListCustomersResponse]
     """Lists the customers of whom anything is remembered, first those whose records end soonest. A customer whose record
     changes meanwhile may be listed twice. A customer of an earlier version is listed from the next conversation on.
@@ -55,7 +57,8 @@ class CustomerServiceStub:
     all. Where several of them have interests, those of the latest consent stay, and the others are forgotten.
     """
     ForgetCustomer: _grpc.UnaryUnaryMultiCallable[_customers_pb2.ForgetCustomerRequest, _empty_pb2.Empty]
-    """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+    """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
+    praise or the ledger has it: handles and their digests, interests, relationships, and the
     contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
     the embedded store's append-only file keeps of them go with its next rewrite, within
     MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
@@ -77,7 +80,9 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customers_pb2.GetCustomerRequest, _customers_pb2.Customer]  # type: ignore[assignment]
     """Reads everything that is remembered of a customer."""
     LookupCustomer: _aio.UnaryUnaryMultiCallable[_customers_pb2.LookupCustomerRequest, _customers_pb2.Customer]  # type: ignore[assignment]
-    """Reads everything that is remembered of the customer of a handle."""
+    """Reads everything that is remembered of the customer of a handle; with `with_ended_contacts` also where nothing but
+    contacts has the handle: that customer has no name.
+    """
     ListCustomers: _aio.UnaryUnaryMultiCallable[_customers_pb2.ListCustomersRequest, _customers_pb2.ListCustomersResponse]  # type: ignore[assignment]
     """Lists the customers of whom anything is remembered, first those whose records end soonest. A customer whose record
     changes meanwhile may be listed twice. A customer of an earlier version is listed from the next conversation on.
@@ -87,7 +92,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     all. Where several of them have interests, those of the latest consent stay, and the others are forgotten.
     """
     ForgetCustomer: _aio.UnaryUnaryMultiCallable[_customers_pb2.ForgetCustomerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+    """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
+    praise or the ledger has it: handles and their digests, interests, relationships, and the
     contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
     the embedded store's append-only file keeps of them go with its next rewrite, within
     MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
@@ -124,7 +130,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customers_pb2.LookupCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customers_pb2.Customer, _abc.Awaitable[_customers_pb2.Customer]]:
-        """Reads everything that is remembered of the customer of a handle."""
+        """Reads everything that is remembered of the customer of a handle; with `with_ended_contacts` also where nothing but
+        contacts has the handle: that customer has no name.
+        """
 
     @_abc_1.abstractmethod
     def ListCustomers(
@@ -152,7 +160,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customers_pb2.ForgetCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+        """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
+        praise or the ledger has it: handles and their digests, interests, relationships, and the
         contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
         the embedded store's append-only file keeps of them go with its next rewrite, within
         MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.

@@ -130,11 +130,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constraints": "SKILL, STATUS"}.
     """
     CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 45
-    """NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer.
+    """NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer. Contacts may
+    have the handle all the same: LookupCustomer with `with_ended_contacts` reads them, and ForgetCustomer forgets them.
     Example: {"customer": "sites/default/customers/0f3c…"}.
     """
     CUSTOMER_IN_CONTACT: _ErrorReason.ValueType  # 46
     """FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on without a customer.
+    Of a handle without a remembered customer, `customer` is missing.
     Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
     """
     CONSENT_MISSING: _ErrorReason.ValueType  # 47
@@ -325,11 +327,13 @@ CONSTRAINTS_UNMET: ErrorReason.ValueType  # 44
 prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constraints": "SKILL, STATUS"}.
 """
 CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 45
-"""NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer.
+"""NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer. Contacts may
+have the handle all the same: LookupCustomer with `with_ended_contacts` reads them, and ForgetCustomer forgets them.
 Example: {"customer": "sites/default/customers/0f3c…"}.
 """
 CUSTOMER_IN_CONTACT: ErrorReason.ValueType  # 46
 """FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on without a customer.
+Of a handle without a remembered customer, `customer` is missing.
 Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
 """
 CONSENT_MISSING: ErrorReason.ValueType  # 47

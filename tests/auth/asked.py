@@ -38,6 +38,8 @@ NAMES: Final = {
     "reservation": "reservations",
     "contact": "contacts",
     "open_contacts": "contacts",
+    "ended_contacts": "contacts",
+    "decisions": "decisions",
     "sites": "",
 }
 """The fields of requests that hold resource names → the kind, "" where it depends on the method."""

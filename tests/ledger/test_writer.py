@@ -162,6 +162,18 @@ def test_a_forgotten_customer_s_rows_go_and_the_others_stay(database: LedgerData
     assert "compared=CONTROL|0.3|TOOK_PART||AFFINITY|0.5;" in str(rows(database))
 
 
+def test_the_contacts_of_a_customer_are_found_by_any_digest_of_a_handle(database: LedgerDatabase) -> None:
+    """By those of earlier keys too, the latest first, each contact once for all its lives; not those of other sites."""
+    writer, reader = LedgerWriter(database), LedgerReader(database)
+    again = [msgspec.structs.replace(one, born_ms=BORN + 9_000) for one in life(10, "a", "new.1")]
+    later = [msgspec.structs.replace(one, born_ms=BORN + 5_000) for one in life(4, "b", "new.1")]
+    writer.commit(batch([*life(1, "a", "old.1"), *later, *life(7, "c", "new.2"), *again]))
+    writer.commit(batch(life(1, "d", "new.1"), uid="another"))
+    assert reader.contacts_of(UID, ["new.1", "old.1"], 9) == ["a", "b"]
+    assert reader.contacts_of(UID, ["new.1", "old.1"], 1) == ["a"]
+    assert reader.contacts_of(UID, ["none"], 9) == []
+
+
 def test_a_removed_site_s_rows_go_and_none_come_after_them(database: LedgerDatabase) -> None:
     """A batch that was read before the site was removed is committed by nobody."""
     writer = LedgerWriter(database)

@@ -92,5 +92,11 @@ CUSTOMER_CASES: dict[str, tuple[Any, set[str]]] = {
         {"parent", "page_size", "page_token"},
     ),
     "no customer to forget": (pb.ForgetCustomerRequest(name="sites/default/agents/maya"), {"name"}),
+    "a customer to forget by name and by handle": (
+        pb.ForgetCustomerRequest(name="sites/default/customers/c0ffee", parent="x", handle="a" * 257),
+        {"name", "parent", "handle"},
+    ),
+    "a site of which nobody is to be forgotten": (pb.ForgetCustomerRequest(parent=SITE), {"handle"}),
+    "nobody to forget": (pb.ForgetCustomerRequest(), {"name"}),
     "one handle to be joined": (pb.LinkCustomersRequest(parent=SITE, handles=["ann"]), {"handles"}),
 }

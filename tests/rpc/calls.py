@@ -183,10 +183,14 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     ),
     "revoke a key": (keys_pb2.RevokeKeyRequest(name="keys/0123456789abcdef"), ("revoke_key", ("0123456789abcdef", ""))),
     "revoke the keys of a principal": (keys_pb2.RevokeKeyRequest(principal="crm"), ("revoke_key", ("", "crm"))),
-    "read a customer": (patrons.GetCustomerRequest(name=ANN_NAME), ("customer", ("default", "c0ffee"))),
+    "read a customer": (patrons.GetCustomerRequest(name=ANN_NAME), ("customer", ("default", "c0ffee", False))),
+    "read a customer with what has ended": (
+        patrons.GetCustomerRequest(name=ANN_NAME, with_ended_contacts=True),
+        ("customer", ("default", "c0ffee", True)),
+    ),
     "look a customer up": (
-        patrons.LookupCustomerRequest(parent="sites/default", handle="ann@mail/1"),
-        ("customer_of", ("default", "ann@mail/1")),
+        patrons.LookupCustomerRequest(parent="sites/default", handle="ann@mail/1", with_ended_contacts=True),
+        ("customer_of", ("default", "ann@mail/1", True)),
     ),
     "list customers": (
         patrons.ListCustomersRequest(parent="sites/default", page_token=page_token("9|c0ffee", "customers")),
@@ -195,6 +199,10 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "forget a customer": (
         patrons.ForgetCustomerRequest(name=ANN_NAME, force=True),
         ("forget_customer", ("default", "c0ffee", True)),
+    ),
+    "forget the customer of a handle": (
+        patrons.ForgetCustomerRequest(parent="sites/default", handle="ann@mail/1", force=True),
+        ("forget_handle", ("default", "ann@mail/1", True)),
     ),
     "forget an agent": (people.ForgetAgentRequest(name=MAYA_NAME), ("forget_agent", ("default", "maya", False))),
     "join the handles of a customer": (

@@ -29,11 +29,11 @@ class CustomersDouble(Double):
         arguments = (site, write.customer, write.handles, write.interests, write.consent, write.request_id)
         return self.record("put_customer", ANN, *arguments)
 
-    async def customer(self, site: str, customer: str) -> Customer:
-        return self.record("customer", ANN, site, customer)
+    async def customer(self, site: str, customer: str, *, with_ended: bool = False) -> Customer:
+        return self.record("customer", ANN, site, customer, with_ended)
 
-    async def customer_of(self, site: str, handle: str) -> Customer:
-        return self.record("customer_of", ANN, site, handle)
+    async def customer_of(self, site: str, handle: str, *, with_ended: bool = False) -> Customer:
+        return self.record("customer_of", ANN, site, handle, with_ended)
 
     async def customers(self, site: str, most: int, after: str) -> Page[Customer]:
         return self.record("customers", Page((ANN,), "9|c0ffee", ("9|c0ffee",)), site, most, after)
@@ -50,6 +50,9 @@ class ForgettingDouble(Double):
 
     async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
         self.record("forget_customer", None, site, customer, force)
+
+    async def forget_handle(self, site: str, handle: str, *, force: bool) -> None:
+        self.record("forget_handle", None, site, handle, force)
 
     async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
         self.record("forget_agent", None, site, agent, force)

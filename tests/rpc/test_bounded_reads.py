@@ -69,7 +69,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     patrons.LookupCustomerRequest: customers.lookup,
     patrons.ListCustomersRequest: lambda request: customers.customers(request, "customers"),
     patrons.LinkCustomersRequest: customers.link,
-    patrons.ForgetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
+    patrons.ForgetCustomerRequest: customers.forget,
     feedback_pb2.RecordOutcomeRequest: feedback.record,
     feedback_pb2.RecordOutcomesRequest: feedback.batch,
     feedback_pb2.GetOutcomesRequest: feedback.outcomes,
@@ -87,6 +87,8 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
 OUTPUT_ONLY = {
     "customer.relationship_notes",
     "customer.open_contacts",
+    "customer.ended_contacts",
+    "customer.decisions",
     "customer.interests.id",
     "agent.status_reason",
     "row.agent.status_reason",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from matcher.model import (
 )
 from matcher.model.customers import Consent, CustomerInterest, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
+from matcher.store import traces as trace_store
+from matcher.store import verbs
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.change_stream import ChangeStream, FellBehind
 from matcher.store.codecs import Record, encode_record
@@ -67,9 +71,9 @@ class Town:
         await stage.routing.complete(stage.reference(held), 0, 0, good=True, second_ends=False)
         return held
 
-    async def forget(self, *customers: str) -> None:
+    async def forget(self, *customers: str, handles: Sequence[str] = ()) -> None:
         """Forget customers, and rewrite the streams."""
-        found = await self.traces.of_customers(self.stage.site, customers, await self.stage.now_ms())
+        found = await self.traces.of_customers(self.stage.site, customers, await self.stage.now_ms(), handles)
         await self.traces.remove(self.stage.site, found)
         await self.rewrites.compact(self.stage.site)
 
@@ -146,6 +150,45 @@ async def test_a_forgetting_that_was_cut_off_is_repeated_by_the_same_name(town: 
     assert (await town.records.customer(town.stage.site, jo, 0)).handles == ("jo@example",)
     await town.forget(jo)
     assert await town.left(jo, "contact-jo", held.id, held.decision, *KEYS.handle_digests("jo@example")) == []
+
+
+class CutOff(Exception):
+    """The process ends here."""
+
+
+async def test_a_forgetting_by_handle_may_be_cut_off_anywhere_and_is_repeated(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but contacts and decisions leads to their reservations: they go last, whichever removal was the last."""
+    monkeypatch.setattr(trace_store, "SLICE", 1)
+    remove, cut_off_after = type(town.stage.connection).verb, 0
+    while True:
+        held, decision_only = [
+            await town.stage.hold("agent-ann", contact=contact, customer="jo@example", accepted=True, record=decided())
+            for contact in ("contact-jo", "contact-old")
+        ]
+        for one in (held, decision_only):
+            await town.stage.routing.complete(town.stage.reference(one), 0, 0, good=True, second_ends=False)
+        await town.stage.raw("DEL", town.stage.keys.contact("contact-old"))
+        left = cut_off_after
+
+        async def verb(connection: StoreClient, call: Any) -> Any:
+            nonlocal left
+            if isinstance(call, verbs.ForgetTraces):
+                if not left:
+                    raise CutOff
+                left -= 1
+            return await remove(connection, call)
+
+        with monkeypatch.context() as patched, suppress(CutOff):
+            patched.setattr(type(town.stage.connection), "verb", verb)
+            await town.forget(handles=["jo@example"])
+        await town.forget(handles=["jo@example"])
+        names = [one for each in (held, decision_only) for one in (each.id, each.decision)]
+        assert await town.left("contact-jo", "contact-old", *names, *KEYS.handle_digests("jo@example")) == []
+        if left:
+            return
+        cut_off_after += 1
 
 
 async def test_a_contact_that_has_not_ended_goes_on_as_nobody_s(town: Town) -> None:

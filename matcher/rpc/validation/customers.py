@@ -81,6 +81,22 @@ def lookup(request: pb.LookupCustomerRequest) -> tuple[str, str]:
     return site, handle
 
 
+def forget(request: pb.ForgetCustomerRequest) -> tuple[str, str, str]:
+    """Check a ForgetCustomerRequest; return site, customer and handle, of which one is ""; raise FieldsInvalid."""
+    wrong, site, customer = Violations(), "", ""
+    if request.handle or request.parent:
+        site = wrong.site("parent", request.parent)
+        if not request.handle:
+            wrong.note("handle", MISSING)
+        if request.name:
+            wrong.note("name", "is given with a handle: one of them says who the customer is")
+    else:
+        site, customer = wrong.resource("name", request.name, Kind.CUSTOMER)
+    handle = wrong.at_most("handle", request.handle, MOST_CUSTOMER)
+    wrong.refuse()
+    return site, customer, handle
+
+
 def customers(request: pb.ListCustomersRequest, listing: str) -> tuple[str, int, str]:
     """Check a ListCustomersRequest; return site, page size, last key; raise FieldsInvalid."""
     wrong = Violations()
