@@ -76,12 +76,14 @@ from matcher.store.verbs.traces import (
     Rewritten,
     RosterEvent,
 )
+from matcher.store.verbs.trail import AppendTrail, ChainedRecord, TrimAudit
 
 __all__ = [
     "VERBS",
     "Accept",
     "AdoptSite",
     "AgentVectors",
+    "AppendTrail",
     "AuditAgent",
     "AuditQueue",
     "AuditedContact",
@@ -91,6 +93,7 @@ __all__ = [
     "ByHand",
     "Cancel",
     "Candidate",
+    "ChainedRecord",
     "ChangeAccess",
     "Complete",
     "ContactStep",
@@ -159,6 +162,7 @@ __all__ = [
     "SiteSalt",
     "Touch",
     "Transition",
+    "TrimAudit",
     "UseKeys",
     "Withdraw",
     "WrittenKey",
@@ -221,6 +225,8 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         AuditQueue,
         Register,
         RaiseSchema,
+        AppendTrail,
+        TrimAudit,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""
