@@ -98,7 +98,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check of the trail found. forgotten: records some of whose values are gone. lost: entries never chained."""
+    """What a check of the trail found. forgotten: records with values that are gone. lost: entries never chained."""
 
     first: int
     head: Head
@@ -141,7 +141,9 @@ def verify(records: Iterable[Chained], keys: KeyById, *expected: Head) -> Verdic
             macs[chained.number] = chained.mac
     for one in expected:
         if one.number > head.number:
-            flaws.append(Flaw(head.number + 1, f"records {head.number + 1} to {one.number} are missing: the tail was cut"))
+            flaws.append(
+                Flaw(head.number + 1, f"records {head.number + 1} to {one.number} are missing: the tail was cut")
+            )
         elif one.number in macs and macs[one.number] != one.mac:
             flaws.append(Flaw(one.number, "its MAC is another than that of the head that was noted"))
     return Verdict(first, head, count, forgotten, lost, tuple(flaws))

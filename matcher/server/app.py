@@ -43,6 +43,7 @@ from matcher.rpc.ports import Services
 from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
+from matcher.server.audit_trail import note_removal, trail_follower
 from matcher.server.callers import Callers, recognised
 from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
@@ -178,7 +179,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
+        follower = trail_follower(store, telemetry)
+        removal = SiteRemoval(store.stores.sites, tasks, partial(note_removal, store, follower))
         services = _services(
             settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers, listener
         )
@@ -198,6 +200,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "keys", store.key_watch.run),
+            background(tasks, "audit trail", follower.run),
             background(tasks, "rewriting", _rewriting(settings, store).run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),

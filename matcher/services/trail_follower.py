@@ -1,8 +1,8 @@
 """The follower of the audit trail: chains what changes wrote beside sites and keys, in one process for all.
 
 A batch is chained first and trimmed then. A process that dies between the two leaves the entries to the next one, which
-finds them chained by their marks. Two processes that chain at once cannot fork the chain: the second is refused and reads
-the head again.
+finds them chained by their marks. Two processes that chain at once cannot fork the chain: the second is refused and
+reads the head again.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ class RosterStore:
     ) -> Agent:
         """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
 
-        before: the agent as it was read, for the audit trail. imported: an agent whose heartbeats have stopped keeps the status, and the guard. texts_of: as in `vectors`.
+        before: the agent as it was read, for the audit trail. imported: an agent whose heartbeats have stopped keeps
+        the status, and the guard. texts_of: as in `vectors`.
         Raises AgentExists, AgentNotFound, EtagMismatch, PoolNotFound or SiteQuotaExceeded; nothing is written then.
         """
         keys = Keys(site)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -170,9 +170,7 @@ async def test_a_missing_record_is_found_at_its_place(trail: Trail) -> None:
 async def test_records_that_changed_places_are_found(trail: Trail) -> None:
     """The second and the third record under each other's numbers."""
     await trail.made()
-    await _rewrite(
-        trail, lambda records: _with(_with(records, 1, records[2][1]), 2, records[1][1])
-    )
+    await _rewrite(trail, lambda records: _with(_with(records, 1, records[2][1]), 2, records[1][1]))
     assert {flaw.number for flaw in (await trail.verdict()).flaws} >= {2, 3}
 
 
@@ -237,7 +235,7 @@ def _with(records: list[tuple[bytes, bytes]], place: int, text: bytes) -> list[t
     return [*records[:place], (records[place][0], text), *records[place + 1 :]]
 
 
-async def _rewrite(trail: Trail, edit) -> None:  # type: ignore[no-untyped-def]
+async def _rewrite(trail: Trail, edit: Callable[[list[tuple[bytes, bytes]]], list[tuple[bytes, bytes]]]) -> None:
     """Rewrite the stored chain, as somebody who may write the store."""
     records = [(number, said[b"e"]) for number, said in await trail.client.run("XRANGE", TRAIL, "-", "+")]
     await trail.client.run("DEL", TRAIL)

@@ -11,7 +11,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from matcher.store.keyring.key_record import KeyInUse, KeysInUse
-from matcher.store.keyring.secret_keys import KEY_BYTES, SECRET_ID, Keyring, Purpose, SecretKey, day_of, is_day, keys_of_secret
+from matcher.store.keyring.secret_keys import (
+    KEY_BYTES,
+    SECRET_ID,
+    Keyring,
+    Purpose,
+    SecretKey,
+    day_of,
+    is_day,
+    keys_of_secret,
+)
 
 DIGEST_DIGITS: Final = 32
 """Hex digits of a digest: 128 bits."""
