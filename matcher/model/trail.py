@@ -114,6 +114,38 @@ def salted(values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, tuple[s
     return {key: _digest(*value) for key, value in clear.items()}, clear
 
 
+def without(clear: Clear, named: Callable[[str], bool]) -> Clear:
+    """Return values without those of a person: all of a record of the person, else those that name the person.
+
+    named: tells whether a string names the person.
+    """
+    own = clear.get("name")
+    if own is not None and named(own[1]):
+        return {}
+    return {key: value for key, value in clear.items() if not _names(value[1], named)}
+
+
+def _names(value: str, named: Callable[[str], bool]) -> bool:
+    if named(value):
+        return True
+    try:
+        return _holds(msgspec.json.decode(value), named)
+    except msgspec.MsgspecError:
+        return False
+
+
+def _holds(value: object, named: Callable[[str], bool]) -> bool:
+    match value:
+        case str():
+            return named(value)
+        case dict():
+            return any(_holds(one, named) for pair in value.items() for one in pair)
+        case list():
+            return any(_holds(one, named) for one in value)
+        case _:
+            return False
+
+
 def chain(before: Head, record: TrailRecord, clear: Clear, key_id: str, key: bytes) -> Chained:
     """Return a record chained to the one before it."""
     body = msgspec.json.encode(record)

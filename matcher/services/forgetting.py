@@ -18,10 +18,11 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.model import Agent, AgentChange, Page
-from matcher.model.resource_names import customer_name, new_id
+from matcher.model.resource_names import agent_name, customer_name, new_id
 from matcher.model.steps import AGENT, CUSTOMER
 from matcher.services.agents import AgentService
 from matcher.services.customers import CustomerService
+from matcher.services.trail_follower import TrailFollower
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.clock import Clocks
 from matcher.store.outbox import OutboxStore
@@ -50,7 +51,9 @@ class Forgetting:
         rewrites: RewriteStore,
         outbox: OutboxStore,
         clocks: Clocks,
+        trail: TrailFollower | None = None,
     ) -> None:
+        """trail: the audit trail, whose values in clear are removed, too."""
         self._customers = customers
         self._agents = agents
         self._traces = traces
@@ -59,6 +62,7 @@ class Forgetting:
         self._rewrites = rewrites
         self._outbox = outbox
         self._clocks = clocks
+        self._trail = trail
         self._gathered: dict[str, dict[str, asyncio.Future[None]]] = {}
         self._sweeps: dict[str, asyncio.Task[None]] = {}
 
@@ -76,6 +80,9 @@ class Forgetting:
             gathered[known.id] = asyncio.get_running_loop().create_future()
             gathered[known.id].add_done_callback(lambda done: done.cancelled() or done.exception())
         done = gathered[known.id]
+        # Here, and not where the customer is removed: that is done for the callers of many customers at once.
+        if self._trail is not None:
+            await self._trail.note(site, customer_name(site, known.id))
         if site not in self._sweeps:
             self._sweeps[site] = asyncio.create_task(self._sweep(site), name=f"forget {site}")
         await asyncio.shield(done)
@@ -85,12 +92,17 @@ class Forgetting:
 
         An agent who was removed before is forgotten all the same; so no AgentNotFound is raised.
         """
-        with suppress(AgentNotFound):
+        try:
             await self._agents.delete_agent(site, agent, "", force)
+        except AgentNotFound:
+            if self._trail is not None:
+                await self._trail.note(site, agent_name(site, agent))
         await self._rewrites.mark(site)
         await self._leave_unmanaged(site, agent)
         await self._agent_traces.remove(site, agent)
         await self._outbox.note_forgets(site, {AGENT + agent})
+        if self._trail is not None:
+            await self._trail.forget(site, {agent_name(site, agent)})
         await self._rewrites.mark(site)
 
     async def _leave_unmanaged(self, site: str, manager: str) -> None:
@@ -134,6 +146,8 @@ class Forgetting:
         if holding:
             await self._traces.note_events(site, traces, traces.contacts | traces.reservations)
         await self._traces.remove(site, traces)
+        if self._trail is not None:
+            await self._trail.forget(site, {customer_name(site, customer) for customer in customers})
         await self._rewrites.mark(site)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from matcher.model.resource_names import new_id
 from matcher.model.trail import Chained, Head, TrailRecord, chain, salted
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.pages import every_page
-from matcher.store.said import Said
+from matcher.store.said import Said, say
 from matcher.store.sites import PAGE, SiteStore
 from matcher.store.trail import ACCESS_KEYS, AuditEntry, TrailStore
 
@@ -109,6 +109,15 @@ class TrailFollower:
                     log.warning("changes were lost before they were in the audit trail", site=site, lost=lost)
             await self._store.trim(site, entries[-1])
         log.warning("the audit trail is behind", site=site)
+
+    async def note(self, site: str, name: str) -> None:
+        """Write that the current call forgets a person, by the resource name."""
+        await self._store.note(site, say(name, None, None))
+
+    async def forget(self, site: str, persons: Collection[str]) -> None:
+        """Remove the values of persons, given by their resource names, from the trail; the digests stay."""
+        await self.drain(site)
+        await self._store.forget(site, persons)
 
     def _chained(self, head: Head, site: str, uid: str, entries: Sequence[AuditEntry], lost: int) -> list[Chained]:
         key_id, key = self._keys.to_chain()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from matcher.model.trail import Chained, Clear, Head
+from matcher.model.trail import Chained, Clear, Head, without
 from matcher.store import verbs
 from matcher.store.keys import ACCESS_AUDIT, TRAIL, TRAIL_CLEAR, TRAIL_FOLLOWER, TRAIL_HEAD, Keys
 from matcher.store.redis.client import StoreClient
@@ -125,6 +125,21 @@ class TrailStore:
             for number, (_, said), value in zip(numbers, found, values, strict=True):
                 yield Chained.of(number, said[b"e"], _clear(value))
             after = numbers[-1]
+
+    async def note(self, site: str, said: bytes) -> None:
+        """Write what a change has to say that many verbs carry out."""
+        keys = Keys(site)
+        await self._connection.verb(verbs.NoteChange(life=keys.life, audit=keys.audit, said=said))
+
+    async def forget(self, site: str, persons: Collection[str]) -> None:
+        """Remove from a site's records the values of persons, given by their names, and all of their own records."""
+        names = {*persons, *(person.rpartition("/")[2] for person in persons)}
+        async for chained in self.records():
+            record = chained.record()
+            if chained.clear and (record is None or record.site == site):
+                left = without(chained.clear, names.__contains__)
+                if left != chained.clear:
+                    await self.put_clear(chained.number, left)
 
     async def put_clear(self, number: int, clear: Clear) -> None:
         """Replace the values of a record, after some were forgotten."""

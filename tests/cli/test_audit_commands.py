@@ -9,6 +9,7 @@ from pathlib import Path
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import TRAIL
 from matcher.store.redis.client import StoreClient
+from matcher.v1 import roster_pb2
 from tests.cli.command import Result, matcher
 from tests.conftest import StartServer
 from tests.people import hire, person
@@ -32,10 +33,10 @@ async def test_a_change_is_listed_checked_and_exported_and_a_forged_one_is_named
     settings = {"MATCHER_DATA_DIR": str(tmp_path / "data")}
     async with server.client() as client:
         await hire(client, {"bea": person("I keep honey bees.")})
-        await client.update_agent("bea", display_name="Bea B.")
+        await client.update_agent(roster_pb2.Agent(name="bea", display_name="Bea B."), ["display_name"])
     records = (await listed(settings, most=4)).documents()
     created, changed = records[-2:]
-    assert (created["method"], created["name"]) == ("CreateAgent", "sites/default/agents/bea")
+    assert (created["method"], created["name"]) == ("ImportAgents", "sites/default/agents/bea")
     assert (changed["method"], list(changed["fields"])) == ("UpdateAgent", ["display_name"])
     assert changed["fields"]["display_name"]["to"] == "Bea B."
     assert changed["principal"] == "nobody"
@@ -61,7 +62,6 @@ async def test_a_change_is_listed_checked_and_exported_and_a_forged_one_is_named
 
 async def _url(settings: dict[str, str]) -> str:
     """Return the address of the store of the service's data."""
-
     embedded = await EmbeddedStore.open(EmbeddedSettings(Path(settings["MATCHER_DATA_DIR"])))
     try:
         return embedded.url

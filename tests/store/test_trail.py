@@ -221,6 +221,32 @@ async def test_what_a_full_source_lost_is_on_record(trail: Trail) -> None:
     assert (await trail.verdict()).lost == 1
 
 
+async def test_who_is_forgotten_goes_from_the_clear_and_the_chain_still_holds(trail: Trail) -> None:
+    """All of the agent's own records, and the field of another agent that names the person."""
+    await trail.made()
+    site = trail.stage.site
+    await trail.follower.note(site, f"sites/{site}/agents/ann")
+    await trail.follower.forget(site, {f"sites/{site}/agents/ann"})
+    records = await trail.records()
+    assert [one for one in records if "agents/ann" in str(one.clear)] == []
+    assert [said(one)[2] for one in records if one.clear][-1] == f"sites/{site}/agents/bob"
+    verdict = await trail.verdict()
+    assert (verdict.flaws, verdict.forgotten) == ((), 3)
+
+
+async def test_what_is_done_to_a_customer_is_on_record_without_a_word_or_a_handle(trail: Trail) -> None:
+    """A link that a caller asked for is; that a routed customer is new is not."""
+    await trail.made()
+    count = len(await trail.records())
+    trail.call("LinkCustomers")
+    await trail.stage.customers.link(trail.stage.site, ["ada@example.org", "+49 30 1"])
+    record = (await trail.records())[count]
+    assert said(record)[0] == "LinkCustomers"
+    assert "example.org" not in str(record.clear) + record.body.decode()
+    await trail.stage.customers.met(trail.stage.site, "new@example.org", 1_000)
+    assert len(await trail.records()) == count + 1
+
+
 async def _nothing(_site: str, _last: object) -> None:
     return None
 

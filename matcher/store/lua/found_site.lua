@@ -12,7 +12,7 @@ local function found_site(key, arg)
   if life.state ~= 'ACTIVE' then return {'deleting', life.uid} end
   if life.founder and life.founder ~= arg.founder then return {'exists'} end
   if arg.listed == '1' then
-    if not life.founder then note_change(key.audit, arg.said) end
+    if not life.founder then say_change(key.audit, arg.said) end
     redis.call('HSET', key.life, 'founder', arg.founder)
   end
   return {'ok', life.uid}

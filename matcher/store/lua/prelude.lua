@@ -56,7 +56,7 @@ end
 
 -- Writes what a change has to say for the audit trail; '': the change is not audited. A call in progress may come from a
 -- process that dies: what is written here is chained by any other.
-local function note_change(audit, said)
+local function say_change(audit, said)
   if said ~= '' then append(audit, 100000, digits(clock()), said) end
 end
 

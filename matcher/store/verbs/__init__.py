@@ -76,7 +76,7 @@ from matcher.store.verbs.traces import (
     Rewritten,
     RosterEvent,
 )
-from matcher.store.verbs.trail import AppendTrail, ChainedRecord, TrimAudit
+from matcher.store.verbs.trail import AppendTrail, ChainedRecord, NoteChange, TrimAudit
 
 __all__ = [
     "VERBS",
@@ -130,6 +130,7 @@ __all__ = [
     "MissBeat",
     "ModelVectors",
     "NextDue",
+    "NoteChange",
     "NoteForgets",
     "NoteUnmatched",
     "OtherCustomer",
@@ -226,6 +227,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Register,
         RaiseSchema,
         AppendTrail,
+        NoteChange,
         TrimAudit,
     )
 }

@@ -41,6 +41,17 @@ class AppendTrail(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = {"ok": (), "moved": ()}
 
 
+class NoteChange(VerbCall, frozen=True, kw_only=True):
+    """Writes a change that many verbs carry out."""
+
+    life: Key
+    audit: Key
+    said: bytes
+
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = {"ok": ()}
+
+
 class TrimAudit(VerbCall, frozen=True, kw_only=True):
     """Removes entries that are chained; where the entry of that number is another one, nothing."""
 
