@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT: Final = Path("-")
 FORGOTTEN: Final = "(forgotten)"
 """What stands for a value whose person was forgotten."""
+
+AUDITED_FROM: Final = "0003"
+"""The first schema of the ledger that has the trail."""
 
 OfSite = Annotated[str, typer.Option("--of-site", metavar="SITE", help="Only the changes of one site; else of all.")]
 
@@ -144,14 +147,19 @@ class _Trail:
 
     store: TrailStore
     key: Callable[[str], bytes | None]
+    moved: Sequence[Chained]
+    """What the ledger has; the store has what comes after it."""
 
     async def head(self) -> Head:
         """Return the head as the store notes it."""
         return (await self.store.state()).head
 
-    def records(self) -> AsyncIterator[Chained]:
+    async def records(self) -> AsyncIterator[Chained]:
         """Yield every record."""
-        return self.store.records()
+        for one in self.moved:
+            yield one
+        async for one in self.store.records(self.moved[-1].number if self.moved else 0):
+            yield one
 
 
 @asynccontextmanager
@@ -168,7 +176,23 @@ async def _trail(session: Session) -> AsyncIterator[_Trail]:
             raise CommandError("no service has started on this store yet")
         secret = settings.secret.get_secret_value().encode() or await registry.stored_secret()
         keyring = await asyncio.to_thread(_keyring, settings, secret)
-        yield _Trail(TrailStore(connection), ServiceKeys(keyring, record.in_use).to_check_chain)
+        moved = await asyncio.to_thread(_moved, settings)
+        yield _Trail(TrailStore(connection), ServiceKeys(keyring, record.in_use).to_check_chain, moved)
+
+
+def _moved(settings: Settings) -> list[Chained]:
+    """Return the records that the ledger has, where there is one. Raises LedgerAway."""
+    from matcher.ledger.audit_trail import LedgerTrail
+    from matcher.ledger.database import LedgerDatabase
+
+    file = settings.ledger_file
+    if not settings.ledger_place or (file is not None and not file.exists()):
+        return []
+    database = LedgerDatabase.at(settings.ledger_place)
+    try:
+        return list(LedgerTrail(database).records()) if database.revision() >= AUDITED_FROM else []
+    finally:
+        database.close()
 
 
 def _keyring(settings: Settings, secret: bytes | None) -> Any:

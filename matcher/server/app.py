@@ -179,7 +179,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        follower = trail_follower(store, telemetry)
+        follower = trail_follower(store, telemetry, ledger)
         removal = SiteRemoval(store.stores.sites, tasks, partial(note_removal, store, follower))
         services = _services(
             settings,

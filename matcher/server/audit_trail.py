@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from matcher.server.store import OpenStore
+from matcher.services.ledger import Ledger
 from matcher.services.trail_follower import TrailFollower, TrailObserver
 from matcher.store.sites import Deletion
 from matcher.telemetry import Telemetry
 
 
-def trail_follower(store: OpenStore, telemetry: Telemetry) -> TrailFollower:
-    """Return what chains the changes of all sites."""
+def trail_follower(store: OpenStore, telemetry: Telemetry, ledger: Ledger) -> TrailFollower:
+    """Return what chains the changes of all sites, and moves them into the ledger."""
     observer = TrailObserver(
         on_waiting=telemetry.trail_waiting.set,
         on_head=telemetry.trail_head.set,
         on_lost=lambda site, lost: telemetry.trail_lost.labels(telemetry.sites.of(site)).inc(lost),
     )
-    return TrailFollower(store.stores.trail, store.stores.sites, store.key_watch.keys, observer)
+    return TrailFollower(store.stores.trail, store.stores.sites, store.key_watch.keys, observer, ledger)
 
 
 async def note_removal(store: OpenStore, follower: TrailFollower, deletion: Deletion) -> None:

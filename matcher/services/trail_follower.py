@@ -11,14 +11,17 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
 import structlog
 
-from matcher.errors import MatcherError
+from matcher.errors import LedgerAway, MatcherError
+from matcher.ledger.audit_trail import LedgerTrail
 from matcher.model.resource_names import new_id
 from matcher.model.trail import Chained, Head, TrailRecord, chain, salted
+from matcher.services.ledger import Ledger
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.pages import every_page
 from matcher.store.said import Said, say
@@ -35,6 +38,8 @@ LEASE_MS: Final = 15_000
 HEAD_SECONDS: Final = 3_600.0
 """How often the head goes to the log: a tail that is cut later is missed by it."""
 TRIES: Final = 100
+AT_ONCE: Final = 500
+"""Records in a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,16 @@ class TrailFollower:
     """Chain until cancelled. Faults of the store are waited out; no call waits for it."""
 
     def __init__(
-        self, store: TrailStore, sites: SiteStore, keys: ServiceKeys, observer: TrailObserver | None = None
+        self,
+        store: TrailStore,
+        sites: SiteStore,
+        keys: ServiceKeys,
+        observer: TrailObserver | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
+        """ledger: takes the chained records from the store; None, or one that is off: they stay there."""
+        self._ledger = ledger or Ledger()
+        self._moved: Head | None = None
         self._store = store
         self._sites = sites
         self._keys = keys
@@ -70,9 +83,10 @@ class TrailFollower:
             try:
                 if await self._store.lead(self._process, LEASE_MS):
                     pause = max(LOOK_SECONDS, await self.follow() / SITES_A_SECOND)
+                    await self.move()
                     await self._tell_head()
             except MatcherError as fault:
-                log.warning("the audit trail waits for the store", why=str(fault))
+                log.warning("the audit trail waits", why=str(fault))
             await asyncio.sleep(pause)
 
     async def follow(self) -> int:
@@ -83,6 +97,38 @@ class TrailFollower:
             total += await self._drain_all([site.id for site in page.items])
         self._observer.on_waiting(total)
         return count
+
+    async def move(self) -> None:
+        """Move the chained records into the ledger, where there is one. Raises LedgerAway."""
+        if not self._ledger.is_on:
+            return
+        trail = LedgerTrail(self._ledger.database)
+        moved = await self._head_of_ledger()
+        batch = [one async for one in self._store.records(moved.number)]
+        if not batch:
+            return
+        for start in range(0, len(batch), AT_ONCE):
+            await self._ledger.write(partial(trail.add, batch[start : start + AT_ONCE]))
+        self._moved = Head(batch[-1].number, batch[-1].mac)
+        await self._store.trim_records(batch[-1].number)
+
+    async def _head_of_ledger(self) -> Head:
+        """Return the last record that the ledger has. Raises LedgerAway."""
+        if not self._ledger.is_on:
+            return Head()
+        if self._moved is None:
+            database = self._ledger.database
+            await self._ledger.write(database.prepare)
+            self._moved = await self._ledger.write(LedgerTrail(database).head)
+        return self._moved
+
+    async def _newest(self, head: Head) -> Head:
+        """Return the end of the chain: a store that lost its last writes in a failover goes on after the ledger."""
+        try:
+            moved = await self._head_of_ledger()
+        except LedgerAway:
+            return head
+        return moved if moved.number > head.number else head
 
     async def _drain_all(self, sites: Sequence[str]) -> int:
         total = 0
@@ -101,7 +147,7 @@ class TrailFollower:
             source = f"{site}|{uid}"
             new, lost = _not_taken(entries, state.taken.get(source, ""))
             if new:
-                records = self._chained(state.head, site, uid, new, lost)
+                records = self._chained(await self._newest(state.head), site, uid, new, lost)
                 if not await self._store.append(state.head, records, source, entries[-1].mark):
                     continue
                 if lost:
@@ -117,7 +163,12 @@ class TrailFollower:
     async def forget(self, site: str, persons: Collection[str]) -> None:
         """Remove the values of persons, given by their resource names, from the trail; the digests stay."""
         await self.drain(site)
-        await self._store.forget(site, persons)
+        named = {*persons, *(person.rpartition("/")[2] for person in persons)}.__contains__
+        await self._store.forget(site, named)
+        if self._ledger.is_on:
+            # Twice around the ledger: a record that is moved meanwhile is in the one or in the other.
+            await self._ledger.write(partial(LedgerTrail(self._ledger.database).forget, site, named))
+            await self._store.forget(site, named)
 
     def _chained(self, head: Head, site: str, uid: str, entries: Sequence[AuditEntry], lost: int) -> list[Chained]:
         key_id, key = self._keys.to_chain()

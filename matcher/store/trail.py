@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,6 +113,10 @@ class TrailStore:
         """Remove a site's entries up to one that is chained."""
         await self._connection.verb(verbs.TrimAudit(audit=_audit(site), number=last.number, entry=last.text))
 
+    async def trim_records(self, number: int) -> None:
+        """Remove the records up to a number, which the ledger has, but that one."""
+        await self._connection.verb(verbs.TrimTrail(chain=TRAIL, clear=TRAIL_CLEAR, number=number))
+
     async def records(self, after: int = 0) -> AsyncIterator[Chained]:
         """Yield the records of the chain in the order they stand in, with their values."""
         while True:
@@ -131,13 +135,12 @@ class TrailStore:
         keys = Keys(site)
         await self._connection.verb(verbs.NoteChange(life=keys.life, audit=keys.audit, said=said))
 
-    async def forget(self, site: str, persons: Collection[str]) -> None:
-        """Remove from a site's records the values of persons, given by their names, and all of their own records."""
-        names = {*persons, *(person.rpartition("/")[2] for person in persons)}
+    async def forget(self, site: str, named: Callable[[str], bool]) -> None:
+        """Remove from a site's records the values that name a person, and all of the person's own records."""
         async for chained in self.records():
             record = chained.record()
             if chained.clear and (record is None or record.site == site):
-                left = without(chained.clear, names.__contains__)
+                left = without(chained.clear, named)
                 if left != chained.clear:
                     await self.put_clear(chained.number, left)
 

@@ -6,6 +6,10 @@ import asyncio
 import json
 from pathlib import Path
 
+from sqlalchemy import delete
+
+from matcher.ledger.database import LedgerDatabase
+from matcher.ledger.tables import AUDIT_RECORDS
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import TRAIL
 from matcher.store.redis.client import StoreClient
@@ -48,22 +52,25 @@ async def test_a_change_is_listed_checked_and_exported_and_a_forged_one_is_named
     out = tmp_path / "trail.jsonl"
     assert (await matcher("audit", "export", "--out", str(out), environment=settings)).code == 0
     assert [json.loads(line) for line in out.read_text("utf-8").splitlines()] == records
-    store = StoreClient(await _url(settings))
-    try:
-        await store.start()
-        await store.run("XDEL", TRAIL, f"0-{records[-1]['number']}")
-    finally:
-        await store.close()
+    await _cut(settings, records[-1]["number"])
     cut = await matcher("audit", "verify", environment=settings)
     assert cut.code == 1
     assert f"record {records[-1]['number']}: " in cut.err
     assert "the tail was cut" in cut.err
 
 
-async def _url(settings: dict[str, str]) -> str:
-    """Return the address of the store of the service's data."""
-    embedded = await EmbeddedStore.open(EmbeddedSettings(Path(settings["MATCHER_DATA_DIR"])))
+async def _cut(settings: dict[str, str], number: int) -> None:
+    """Remove a record from the store and from the ledger."""
+    data = Path(settings["MATCHER_DATA_DIR"])
+    embedded = await EmbeddedStore.open(EmbeddedSettings(data))
+    store = StoreClient(embedded.url)
     try:
-        return embedded.url
+        await store.start()
+        await store.run("XDEL", TRAIL, f"0-{number}")
     finally:
+        await store.close()
         await embedded.close()
+    database = LedgerDatabase.at(f"sqlite:///{data / 'ledger.sqlite'}")
+    with database.transaction() as connection:
+        connection.execute(delete(AUDIT_RECORDS).where(AUDIT_RECORDS.c.number == number))
+    database.close()

@@ -76,7 +76,7 @@ from matcher.store.verbs.traces import (
     Rewritten,
     RosterEvent,
 )
-from matcher.store.verbs.trail import AppendTrail, ChainedRecord, NoteChange, TrimAudit
+from matcher.store.verbs.trail import AppendTrail, ChainedRecord, NoteChange, TrimAudit, TrimTrail
 
 __all__ = [
     "VERBS",
@@ -164,6 +164,7 @@ __all__ = [
     "Touch",
     "Transition",
     "TrimAudit",
+    "TrimTrail",
     "UseKeys",
     "Withdraw",
     "WrittenKey",
@@ -229,6 +230,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         AppendTrail,
         NoteChange,
         TrimAudit,
+        TrimTrail,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""

@@ -62,3 +62,16 @@ class TrimAudit(VerbCall, frozen=True, kw_only=True):
     in_a_life: ClassVar[bool] = False
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"ok": ()}
+
+
+class TrimTrail(VerbCall, frozen=True, kw_only=True):
+    """Removes records that the ledger has, but the last: the store still shows where the chain ends."""
+
+    chain: Key
+    clear: Key
+    number: int
+    """Of the last record that the ledger has."""
+
+    in_a_life: ClassVar[bool] = False
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = {"ok": ()}
