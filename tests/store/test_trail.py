@@ -13,12 +13,15 @@ from matcher.auth.principal import Grant, Principal, PrincipalKind, Role, set_pr
 from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.trail import Chained, Head, Verdict, verify
+from matcher.services.access_keys import AccessKeyService
+from matcher.services.site_removal import SiteRemoval
 from matcher.services.trail_follower import TrailFollower
+from matcher.store.access_keys import AccessKeyStore
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import TRAIL, TRAIL_CLEAR, Keys
 from matcher.store.redis.client import StoreClient
-from matcher.store.sites import SiteStore
+from matcher.store.sites import Deletion, SiteStore
 from matcher.store.trail import TrailStore
 from matcher.telemetry import begin_call
 from tests.store.stage import Stage
@@ -245,6 +248,41 @@ async def test_what_is_done_to_a_customer_is_on_record_without_a_word_or_a_handl
     assert "example.org" not in str(record.clear) + record.body.decode()
     await trail.stage.customers.met(trail.stage.site, "new@example.org", 1_000)
     assert len(await trail.records()) == count + 1
+
+
+async def test_a_key_that_is_made_and_revoked_is_on_record_without_its_secret(trail: Trail) -> None:
+    """Two records that name the key; neither has its digest."""
+    await trail.made()
+    count = len(await trail.records())
+    keys = AccessKeyService(AccessKeyStore(trail.client))
+    trail.call("CreateKey")
+    key, text = await keys.create("desk", (Grant(Role.PLATFORM),))
+    trail.call("RevokeKey")
+    await keys.revoke(key_id=key.id)
+    made, revoked = (await trail.records())[count:]
+    assert [said(one)[0] for one in (made, revoked)] == ["CreateKey", "RevokeKey"]
+    record = revoked.record()
+    assert record is not None
+    assert record.fields == (f"keys/{key.id}",)
+    shown = str(made.clear) + str(revoked.clear) + made.body.decode() + revoked.body.decode()
+    assert text not in shown
+    assert key.digest.hex() not in shown
+
+
+async def test_the_record_of_a_site_outlives_the_site(trail: Trail) -> None:
+    """Its last changes and its deletion are chained before its keys go."""
+    await trail.made()
+    trail.call("DeleteSite")
+
+    async def drain(deletion: Deletion) -> None:
+        await trail.follower.drain(deletion.site)
+
+    removal = SiteRemoval(trail.stage.sites, on_removal=drain)
+    await removal.remove(await trail.stage.sites.begin_deletion(trail.stage.site, force=True))
+    last = [one async for one in trail.store.records()][-1]
+    assert said(last) == ("DeleteSite", "key ops", f"sites/{trail.stage.site}")
+    assert await trail.client.run("EXISTS", Keys(trail.stage.site).audit) == 0
+    assert (await trail.verdict()).flaws == ()
 
 
 async def _nothing(_site: str, _last: object) -> None:
