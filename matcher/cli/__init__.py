@@ -10,6 +10,7 @@ import typer
 from matcher.cli import (
     access_commands,
     agent_commands,
+    audit_commands,
     backup_commands,
     contact_commands,
     container_commands,
@@ -97,6 +98,7 @@ app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
 app.add_typer(ledger_commands.commands())
+app.add_typer(audit_commands.commands())
 app.add_typer(key_commands.commands())
 app.add_typer(access_commands.commands())
 

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspe
 
 from matcher.errors import LedgerAway, LedgerNewer, LedgerRefuses, SettingsWrong
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every schema that this version knows, the newest last; the migrations have the same."""
 BUSY_SECONDS: Final = 20.0
 """How long SQLite waits for another process that writes: a slice of pruning takes milliseconds."""

@@ -129,5 +129,25 @@ GAPS: Final = Table(
 )
 """One row a stretch of entries that the outbox lost before they were committed, because it was full."""
 
+AUDIT_RECORDS: Final = Table(
+    "audit_records",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="the record's number in the chain"),
+    Column("at", BigInteger, nullable=False, comment="when the change was made"),
+    Column("site", String(128), nullable=False, comment="the site's id; empty: the access keys"),
+    Column("text", Text, nullable=False, comment="the MAC, the id of its key and the record, which shows digests only"),
+)
+"""One row a change: the audit trail of the service, chained by MACs. Rows are never changed."""
+
+AUDIT_VALUES: Final = Table(
+    "audit_values",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="as of audit_records"),
+    Column("site", String(128), nullable=False, comment="as of audit_records"),
+    Column("clear", Text, nullable=False, comment="what the record's digests stand for, each with its salt, as JSON"),
+    Index("audit_values_by_site", "site"),
+)
+"""One row a record some of whose values are not forgotten."""
+
 OF_CONTACTS: Final = (STEPS, OUTCOMES, CORRECTIONS, CONTACTS)
 """The tables with rows of contacts, the row of the contact itself last."""

@@ -18,10 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from matcher import kernels
 from matcher.aio import BackgroundTasks, background, ending
-from matcher.config import LEDGER_OFF, Settings, ignored_variables, load
+from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
-from matcher.ledger.database import LedgerDatabase
 from matcher.listening.listener import Listener
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
@@ -43,9 +42,11 @@ from matcher.rpc.ports import Services
 from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
+from matcher.server.audit_trail import note_removal, trail_follower
 from matcher.server.callers import Callers, recognised
 from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
+from matcher.server.ledger import open_ledger
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
 from matcher.server.private_interfaces import warn_of_missing
@@ -64,13 +65,13 @@ from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.impact import ImpactService
 from matcher.services.ledger import Ledger
-from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
 from matcher.services.praise import PraiseService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
 from matcher.services.sites import SiteService
+from matcher.services.trail_follower import TrailFollower
 from matcher.services.watch import WatchService
 from matcher.store.sealer import Sealer
 from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
@@ -178,9 +179,21 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
+        follower = trail_follower(store, telemetry, ledger)
+        removal = SiteRemoval(store.stores.sites, tasks, partial(note_removal, store, follower))
         services = _services(
-            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers, listener
+            settings,
+            store,
+            replicas.sites,
+            router,
+            assigner,
+            windows,
+            removal,
+            telemetry,
+            ledger,
+            callers,
+            listener,
+            follower,
         )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
@@ -198,6 +211,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "keys", store.key_watch.run),
+            background(tasks, "audit trail", follower.run),
             background(tasks, "rewriting", _rewriting(settings, store).run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
@@ -207,30 +221,6 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
-
-
-@asynccontextmanager
-async def open_ledger(
-    settings: Settings, store: OpenStore, telemetry: Telemetry, tasks: BackgroundTasks
-) -> AsyncIterator[Ledger]:
-    """Open the ledger, and feed it beside the block; where none is kept, say so."""
-    if not settings.ledger_place:
-        log.info("ledger", state=LEDGER_OFF)
-        yield Ledger()
-        return
-    database = LedgerDatabase.at(settings.ledger_place)
-    log.info("ledger", at=database.name)
-    ledger = Ledger(database, store.key_watch.keys.newest_digest)
-    observer = FeederObserver(
-        on_backlogs=telemetry.measure_ledger,
-        on_commit=telemetry.ledger_steps.inc,
-        on_lost=lambda site, lost: telemetry.ledger_lost.labels(telemetry.sites.of(site)).inc(lost),
-        on_refused=telemetry.ledger_refused.inc,
-    )
-    stores = store.stores
-    feeder = LedgerFeeder(ledger, stores.outbox, stores.sites, store.client, settings.ledger_days, observer)
-    async with ending(ledger.close), background(tasks, "ledger", feeder.run):
-        yield ledger
 
 
 def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
@@ -288,6 +278,7 @@ def _services(
     ledger: Ledger,
     callers: Callers,
     listener: Listener,
+    follower: TrailFollower,
 ) -> Services:
     client, stores = store.client, store.stores
 
@@ -319,6 +310,7 @@ def _services(
             stores.rewrites,
             stores.outbox,
             client,
+            follower,
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
         feedback=FeedbackService(stores.outcomes, stores.praise, ledger, sites, client),

@@ -185,7 +185,9 @@ class AgentService:
             if force and before.holds:
                 before = await self._release(replica, before)
             # `before.profile.pools` names the member sets that lose the agent: another version may have other pools.
-            await self._store.delete_agent(site, agent, expected=before.version, pools=before.profile.pools)
+            await self._store.delete_agent(
+                site, agent, expected=before.version, pools=before.profile.pools, before=before
+            )
             replica.apply_own_removal(agent, before.version)
 
         await retry_write(delete, (*overtaken(etag), AgentHasHolds) if force else overtaken(etag))
@@ -226,6 +228,7 @@ class AgentService:
             vectors=vectors,
             expected=before.version if before else MUST_NOT_EXIST,
             pools_before=pools_before,
+            before=before,
             imported=written.imported,
             texts_of=texts_of(replica.matching.encoder),
         )

@@ -22,10 +22,11 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.model import Agent, AgentChange, Page
-from matcher.model.resource_names import customer_name, new_id, site_name
+from matcher.model.resource_names import agent_name, customer_name, new_id, site_name
 from matcher.model.steps import AGENT, CUSTOMER
 from matcher.services.agents import AgentService
 from matcher.services.customers import CustomerService
+from matcher.services.trail_follower import TrailFollower
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.clock import Clocks
 from matcher.store.outbox import OutboxStore
@@ -64,7 +65,9 @@ class Forgetting:
         rewrites: RewriteStore,
         outbox: OutboxStore,
         clocks: Clocks,
+        trail: TrailFollower | None = None,
     ) -> None:
+        """trail: the audit trail, whose values in clear are removed, too."""
         self._customers = customers
         self._agents = agents
         self._traces = traces
@@ -73,6 +76,7 @@ class Forgetting:
         self._rewrites = rewrites
         self._outbox = outbox
         self._clocks = clocks
+        self._trail = trail
         self._gathered: dict[str, dict[_Person, asyncio.Future[bool]]] = {}
         self._sweeps: dict[str, asyncio.Task[None]] = {}
 
@@ -103,18 +107,26 @@ class Forgetting:
         is_in_ledger = await self._customers.is_in_ledger(site, handle)
         if not (await self._swept(site, _Person(handle=handle)) or is_in_ledger):
             raise HandleUnknown(site_name(site), every_record_read=True)
+        # Without a name: the trail must not hold what was just forgotten.
+        if self._trail is not None:
+            await self._trail.note(site, customer_name(site, "-"))
 
     async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
         """Remove an agent, as `delete_agent` does, and every trace of the agent.
 
         An agent who was removed before is forgotten all the same; so no AgentNotFound is raised.
         """
-        with suppress(AgentNotFound):
+        try:
             await self._agents.delete_agent(site, agent, "", force)
+        except AgentNotFound:
+            if self._trail is not None:
+                await self._trail.note(site, agent_name(site, agent))
         await self._rewrites.mark(site)
         await self._leave_unmanaged(site, agent)
         await self._agent_traces.remove(site, agent)
         await self._outbox.note_forgets(site, {AGENT + agent})
+        if self._trail is not None:
+            await self._trail.forget(site, {agent_name(site, agent)})
         await self._rewrites.mark(site)
 
     async def _swept(self, site: str, person: _Person) -> bool:
@@ -124,6 +136,9 @@ class Forgetting:
             gathered[person] = asyncio.get_running_loop().create_future()
             gathered[person].add_done_callback(lambda done: done.cancelled() or done.exception())
         done = gathered[person]
+        # Here, and not where the customer is removed: that is done for the callers of many customers at once.
+        if self._trail is not None and person.customer:
+            await self._trail.note(site, customer_name(site, person.customer))
         if site not in self._sweeps:
             self._sweeps[site] = asyncio.create_task(self._sweep(site), name=f"forget {site}")
         return await asyncio.shield(done)
@@ -172,6 +187,8 @@ class Forgetting:
         if holding:
             await self._traces.note_events(site, traces, traces.contacts | traces.reservations)
         await self._traces.remove(site, traces)
+        if self._trail is not None:
+            await self._trail.forget(site, {customer_name(site, customer) for customer in customers})
         await self._rewrites.mark(site)
         named = self._traces.named_in(traces, handles)
         return {person for person in persons if person.customer or person.handle in named}

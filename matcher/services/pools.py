@@ -67,7 +67,7 @@ class PoolService:
                 return before
             if policy.scorer != before.policy.scorer:
                 await _check_scorer(replica, policy.scorer)
-            written = await self._store.put_pool(site, pool, policy, before.version)
+            written = await self._store.put_pool(site, pool, policy, before.version, before.policy)
             await replica.pools.put(written)
             return written
 
@@ -78,12 +78,12 @@ class PoolService:
         replica = await self._sites.replica(site)
         if pool == DEFAULT_POOL:
             raise PoolInUse(pool_name(site, pool), 0)
-        expected = None
+        expected = policy = None
         if etag:
             before = await self.pool(site, pool)
             check_etag(pool_name(site, pool), etag, before.version)
-            expected = before.version
-        await self._store.delete_pool(site, pool, expected)
+            expected, policy = before.version, before.policy
+        await self._store.delete_pool(site, pool, expected, policy)
         replica.pools.remove(pool)
 
     async def effective_floor(self, site: str, pool: Pool) -> float:

@@ -25,9 +25,9 @@ class SiteRemoval:
         self,
         store: SiteStore,
         tasks: BackgroundTasks | None = None,
-        on_removal: Callable[[str], Awaitable[None]] | None = None,
+        on_removal: Callable[[Deletion], Awaitable[None]] | None = None,
     ) -> None:
-        """on_removal: awaited with the uid of each site before its keys go."""
+        """on_removal: awaited with each deletion before the site's keys go."""
         self._store = store
         self._on_removal = on_removal
         self._tasks = tasks or BackgroundTasks()
@@ -55,7 +55,7 @@ class SiteRemoval:
         while True:
             try:
                 if self._on_removal is not None:
-                    await self._on_removal(deletion.uid)
+                    await self._on_removal(deletion)
                 await self._store.delete(deletion)
             except StoreUnavailable as fault:
                 log.warning("the deletion of a site waits for the store", site=deletion.site, why=fault.why)

@@ -14,8 +14,9 @@ from matcher.auth.key_cache import StoredKeys
 from matcher.errors import StoreUnfit
 from matcher.store import verbs
 from matcher.store.codecs import fields_of
-from matcher.store.keys import ACCESS, ACCESS_USED
+from matcher.store.keys import ACCESS, ACCESS_AUDIT, ACCESS_USED
 from matcher.store.redis.client import StoreClient
+from matcher.store.said import say
 
 _VERSION: Final = "version"
 ROUND_TRIP: Final = "access keys"
@@ -55,11 +56,14 @@ class AccessKeyStore:
 
     async def change(self, before: StoredKeys, written: Iterable[AccessKey], dropped: Iterable[str] = ()) -> bool:
         """Write and remove keys; return False, and write nothing, where the keys have changed since they were read."""
+        changed = list(written)
         call = verbs.ChangeAccess(
             access=ACCESS,
+            audit=ACCESS_AUDIT,
+            said=_said(before, changed),
             expected=before.version,
             version=secrets.token_hex(8),
-            written=[verbs.WrittenKey(key_id=key.id, record=_record(key)) for key in written],
+            written=[verbs.WrittenKey(key_id=key.id, record=_record(key)) for key in changed],
             dropped=[verbs.DroppedKey(dropped_id=key_id) for key_id in dropped],
         )
         (answer,) = await self._connection.verb(call)
@@ -79,6 +83,24 @@ class AccessKeyStore:
         """Remove when keys were last used that are gone."""
         if gone := list(key_ids):
             await self._connection.run("HDEL", ACCESS_USED, *gone, name=ROUND_TRIP)
+
+
+def _said(before: StoredKeys, changed: Iterable[AccessKey]) -> bytes:
+    """Return what a change of keys says for the audit trail: never a digest."""
+
+    def shown(key: AccessKey | None) -> dict[str, object] | None:
+        if key is None:
+            return None
+        return {
+            "principal": key.principal,
+            "grants": [grant_text(grant) for grant in key.grants],
+            "expires_ms": key.expires_ms,
+            "revoked_ms": key.revoked_ms,
+        }
+
+    known = {key.id: key for key in before.keys}
+    keys = {f"keys/{key.id}": (shown(known.get(key.id)), shown(key)) for key in changed}
+    return say("keys", {}, {}, **keys)
 
 
 def _key(key_id: str, stored: bytes) -> AccessKey:

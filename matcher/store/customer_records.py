@@ -28,6 +28,7 @@ from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.remembered import StoredProfile
+from matcher.store.said import say
 
 TRIES: Final = 10
 _ANY_MODEL: Final = "-"
@@ -124,6 +125,8 @@ class CustomerRecordStore:
                 customer=keys.customer(customer),
                 profile=keys.profile(customer),
                 customers=keys.customers,
+                audit=keys.audit,
+                said=_said(site, customer, before, write),
                 once=keys.once("put_customer", write.request_id),
                 customer_id=customer,
                 uid=uid,
@@ -209,6 +212,15 @@ class CustomerRecordStore:
             tuple(notes),
             expires_ms=max(0, int(expires_ms)),
         )
+
+
+def _said(site: str, customer: str, before: StoredProfile | None, write: CustomerWrite) -> bytes:
+    """Return what a write says for the audit trail: how much and until when, never a word of the customer."""
+    was = {"interests": 0, "expires_ms": 0}
+    if before is not None:
+        was = {"interests": len(before.interests), "expires_ms": before.consent.expires_ms}
+    will = {"interests": len(write.interests), "expires_ms": write.consent.expires_ms if write.consent else 0}
+    return say(customer_name(site, customer), was, will | {"handles": len(write.handles)})
 
 
 def _with_ids(interests: Sequence[CustomerInterest], before: StoredProfile | None) -> tuple[CustomerInterest, ...]:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, StoreUnavailable
 from matcher.model import Agent
-from matcher.model.resource_names import new_id
+from matcher.model.resource_names import customer_name, new_id
 from matcher.store import verbs
 from matcher.store.codecs import Fields, fields_of, text
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
 from matcher.store.remembered import CustomerSealer, StoredProfile
+from matcher.store.said import say
 from matcher.store.unreadable import Unreadable
 
 AGENT: Final = "a:"
@@ -166,7 +167,7 @@ class CustomerStore:
             known = sorted({customer for _, customer in stored} - {""})
             joined = [(await self.read(site, customer))[0] for customer in known]
             led = [Led(*place, handle) for place, handle in zip(stored, named, strict=True)]
-            answer = await self.join(site, list(dict.fromkeys(joined)) or [new_id()], led, for_ms)
+            answer = await self.join(site, list(dict.fromkeys(joined)) or [new_id()], led, for_ms, asked=True)
             if answer[0] == b"linked":
                 return int(answer[1])
         raise StoreUnavailable("the store", "the handles are being joined by others again and again")
@@ -280,8 +281,13 @@ class CustomerStore:
             # Where another call gave the handle a customer meanwhile, that customer stays.
             await self.join(site, [new_id()], [Led(digest, "", handle)], for_ms)
 
-    async def join(self, site: str, customers: Sequence[str], handles: Sequence[Led], for_ms: int) -> list[Any]:
-        """Join all customers into the first for so long, and lead handles to that customer; return Link's answer."""
+    async def join(
+        self, site: str, customers: Sequence[str], handles: Sequence[Led], for_ms: int, *, asked: bool = False
+    ) -> list[Any]:
+        """Join all customers into the first for so long, and lead handles to that customer; return Link's answer.
+
+        asked: a caller asked for just this, so that it stands on record in the audit trail.
+        """
         keys, (customer, *others) = Keys(site), customers
         answer = await self._connection.verb(
             verbs.Link(
@@ -289,6 +295,8 @@ class CustomerStore:
                 customer=keys.customer(customer),
                 profile=keys.profile(customer),
                 customers=keys.customers,
+                audit=keys.audit,
+                said=_linked(site, customer, others, len(handles)) if asked else b"",
                 customer_id=customer,
                 remember_ms=for_ms,
                 others=[
@@ -317,6 +325,12 @@ class CustomerStore:
             keys = Keys(site)
             stored = {*digests, *(self._keys.newest_digest(digest) for digest in digests)}
             await self._connection.pipeline([("PEXPIRE", keys.handle(digest), lasts_ms) for digest in sorted(stored)])
+
+
+def _linked(site: str, customer: str, others: Sequence[str], handles: int) -> bytes:
+    """Return what a join says for the audit trail: never a handle."""
+    joined = [customer_name(site, other) for other in others]
+    return say(customer_name(site, customer), None, {"handles": handles, "joined": joined})
 
 
 def _relationship(fields: Fields, name: str, value: bytes) -> tuple[Relationship, int]:

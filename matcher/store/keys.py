@@ -39,6 +39,12 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
 | m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
 | m:{site}:outbox             | stream | the site's; bounded  | steps of contacts that the ledger has not yet    |
+| m:{site}:audit              | stream | the site's; bounded  | changes that the audit trail has not yet         |
+| m:{m:access}:audit          | stream | permanent; bounded   | the same of the access keys, beside m:access     |
+| m:{m:trail}:chain           | stream | permanent; bounded   | the audit trail: chained records, digests        |
+| m:{m:trail}:clear           | hash   | permanent; bounded   | record of the trail → its values in clear        |
+| m:{m:trail}:head            | hash   | permanent            | last number and MAC; source → the last one taken |
+| m:{m:trail}:follower        | string | the follower's lease | the process that chains                          |
 | m:{site}:feeder             | string | the feeder lease's   | the process that feeds the site's ledger         |
 | m:{site}:forgets            | hash   | empties              | person whose rows the ledger is to remove → stamp|
 | m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
@@ -81,6 +87,12 @@ REWRITTEN: Final = "m:rewritten"
 WAKER: Final = "m:waker"
 LEDGER_GONE: Final = "m:ledger-gone"
 LEDGER_PRUNER: Final = "m:ledger-pruner"
+TRAIL: Final = "m:{m:trail}:chain"
+TRAIL_CLEAR: Final = "m:{m:trail}:clear"
+TRAIL_HEAD: Final = "m:{m:trail}:head"
+TRAIL_FOLLOWER: Final = "m:{m:trail}:follower"
+ACCESS_AUDIT: Final = "m:{m:access}:audit"
+"""The tag is the name of ACCESS: one verb changes the keys and writes what happened."""
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
 MODEL: Final = "m:model"
@@ -106,7 +118,8 @@ PERMANENT: Final = (
     r"m:models",
     r"m:model-names",
     r"m:model",
-    r"m:\{[^}]+\}:(life|pools|agents|due|roster|load|queue|waiting|contacts|timers|outbox|forgets)",
+    r"m:\{[^}]+\}:(life|pools|agents|due|roster|load|queue|waiting|contacts|timers|outbox|forgets|audit)",
+    r"m:\{m:trail\}:(chain|clear|head)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
 """Patterns of the keys that live as long as the thing they describe; every other key has a time to live."""
@@ -189,6 +202,11 @@ class Keys:
     def outbox(self) -> str:
         """The stream of the steps of contacts that the ledger has not yet."""
         return self._of("outbox")
+
+    @property
+    def audit(self) -> str:
+        """The stream of the changes that the audit trail has not yet."""
+        return self._of("audit")
 
     @property
     def feeder(self) -> str:

@@ -42,6 +42,7 @@ from matcher.store.keys import SITES, Keys
 from matcher.store.models import known_models
 from matcher.store.pages import id_page
 from matcher.store.redis.client import StoreClient
+from matcher.store.said import is_own_desk, say
 from matcher.store.unreadable import Unreadable
 
 MUST_NOT_EXIST = 0
@@ -150,12 +151,14 @@ class RosterStore:
         vectors: NDArray[np.float32] | None,
         expected: int | None,
         pools_before: Sequence[str],
+        before: Agent | None = None,
         imported: bool = False,
         texts_of: TextsOf = lambda interests: interests,
     ) -> Agent:
         """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
 
-        imported: an agent whose heartbeats have stopped keeps the status, and the guard. texts_of: as in `vectors`.
+        before: the agent as it was read, for the audit trail. imported: an agent whose heartbeats have stopped keeps
+        the status, and the guard. texts_of: as in `vectors`.
         Raises AgentExists, AgentNotFound, EtagMismatch, PoolNotFound or SiteQuotaExceeded; nothing is written then.
         """
         keys = Keys(site)
@@ -167,6 +170,8 @@ class RosterStore:
                 agents=keys.agents,
                 vectors=keys.vectors(model, agent),
                 roster=keys.roster,
+                audit=keys.audit,
+                said=say(agent_name(site, agent), before and before.profile, profile, status=_statuses(before, status)),
                 pools=keys.pools,
                 waiting=keys.waiting,
                 agent_id=agent,
@@ -207,6 +212,8 @@ class RosterStore:
                 life=keys.life,
                 agent=keys.agent(agent),
                 roster=keys.roster,
+                audit=keys.audit,
+                said=b"" if is_own_desk(site, agent) else say(agent_name(site, agent), None, {"status": status}),
                 waiting=keys.waiting,
                 agent_id=agent,
                 uid=new_uid(),
@@ -219,8 +226,13 @@ class RosterStore:
             raise AgentNotFound(agent_name(site, agent))
         return decode_agent(agent, fields_of(answer[1]))
 
-    async def delete_agent(self, site: str, agent: str, *, expected: int | None, pools: Sequence[str]) -> None:
-        """Remove an agent who holds nothing. Raises AgentNotFound, EtagMismatch or AgentHasHolds."""
+    async def delete_agent(
+        self, site: str, agent: str, *, expected: int | None, pools: Sequence[str], before: Agent | None = None
+    ) -> None:
+        """Remove an agent who holds nothing; `before` is the agent as it was read, for the audit trail.
+
+        Raises AgentNotFound, EtagMismatch or AgentHasHolds.
+        """
         keys = Keys(site)
         models = await known_models(self._connection)
         write = secrets.token_hex(8)
@@ -230,6 +242,8 @@ class RosterStore:
                 agent=keys.agent(agent),
                 agents=keys.agents,
                 roster=keys.roster,
+                audit=keys.audit,
+                said=say(agent_name(site, agent), before and before.profile, None),
                 holds=keys.holds(agent),
                 once=keys.once("delete", write),
                 timers=keys.timers,
@@ -285,8 +299,13 @@ class RosterStore:
             site, "pool", records, lambda pool, fields: decode_pool(pool, fields_of(fields))
         )
 
-    async def put_pool(self, site: str, pool: str, policy: PoolPolicy, expected: int | None) -> Pool:
-        """Write a pool's policy. Raises PoolExists, PoolNotFound, EtagMismatch or SiteQuotaExceeded."""
+    async def put_pool(
+        self, site: str, pool: str, policy: PoolPolicy, expected: int | None, before: PoolPolicy | None = None
+    ) -> Pool:
+        """Write a pool's policy; `before` is the policy as it was read, for the audit trail.
+
+        Raises PoolExists, PoolNotFound, EtagMismatch or SiteQuotaExceeded.
+        """
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutPool(
@@ -294,6 +313,8 @@ class RosterStore:
                 pool=keys.pool(pool),
                 pools=keys.pools,
                 roster=keys.roster,
+                audit=keys.audit,
+                said=say(pool_name(site, pool), before, policy),
                 pool_id=pool,
                 uid=new_uid(),
                 expected="" if expected is None else expected,
@@ -315,8 +336,11 @@ class RosterStore:
             case _:
                 raise PoolNotFound(pool_name(site, pool))
 
-    async def delete_pool(self, site: str, pool: str, expected: int | None) -> None:
-        """Remove a pool that has no agent. Raises PoolNotFound, EtagMismatch, PoolInUse or PoolHasWaiting."""
+    async def delete_pool(self, site: str, pool: str, expected: int | None, before: PoolPolicy | None = None) -> None:
+        """Remove a pool that has no agent; `before` is as of put_pool.
+
+        Raises PoolNotFound, EtagMismatch, PoolInUse or PoolHasWaiting.
+        """
         keys, write = Keys(site), secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeletePool(
@@ -324,6 +348,8 @@ class RosterStore:
                 pool=keys.pool(pool),
                 pools=keys.pools,
                 roster=keys.roster,
+                audit=keys.audit,
+                said=say(pool_name(site, pool), before, None),
                 members=keys.members(pool),
                 waiting=keys.waiting,
                 once=keys.once("delete", write),
@@ -344,3 +370,9 @@ class RosterStore:
                 raise PoolHasWaiting(pool_name(site, pool), int(waiting))
             case _:
                 raise PoolNotFound(pool_name(site, pool))
+
+
+def _statuses(before: Agent | None, given: AgentStatus | None) -> tuple[AgentStatus | None, AgentStatus | None]:
+    """Return an agent's status before and after a write; a write without a status leaves it."""
+    was = before.status if before else None
+    return was, given or was

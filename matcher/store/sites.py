@@ -16,6 +16,7 @@ from matcher.store.codecs import pairs_of
 from matcher.store.keys import DELETING, SITES, WAKER, Keys
 from matcher.store.pages import every_page, id_page
 from matcher.store.redis.client import StoreClient
+from matcher.store.said import say
 
 SLICE: Final = 500
 """Keys removed in one call of a deletion, in which the store answers nobody else: 0.3 ms (measured, agents' keys)."""
@@ -118,6 +119,8 @@ class SiteStore:
                 agents=keys.agents,
                 contacts=keys.contacts,
                 roster=keys.roster,
+                audit=keys.audit,
+                said=say(site_name(site), None, {"created": True}) if listed else b"",
                 uid=new_uid(),
                 founder=founder,
                 listed=int(listed),
@@ -146,6 +149,8 @@ class SiteStore:
                 life=keys.life,
                 agents=keys.agents,
                 roster=keys.roster,
+                audit=keys.audit,
+                said=say(site_name(site), None, {"deleted": True, "force": force}),
                 site_id=site,
                 force=int(force),
                 events_kept=self._events_kept,

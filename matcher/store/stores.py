@@ -26,6 +26,7 @@ from matcher.store.rewriting import RewriteStore
 from matcher.store.roster import RosterStore
 from matcher.store.sites import SiteStore
 from matcher.store.traces import TraceStore
+from matcher.store.trail import TrailStore
 from matcher.store.unreadable import Unreadable
 
 
@@ -50,6 +51,7 @@ class Stores:
     outcomes: OutcomeStore
     praise: PraiseStore
     outbox: OutboxStore
+    trail: TrailStore
 
     @classmethod
     def on(
@@ -94,4 +96,5 @@ class Stores:
             outcomes=OutcomeStore(connection, kept_ms=lifetimes.keep_ms, outbox_kept=lifetimes.outbox_kept),
             praise=PraiseStore(connection, keys, kept_ms=lifetimes.praise_ms, events_kept=lifetimes.events_kept),
             outbox=OutboxStore(connection, lifetimes.outbox_kept),
+            trail=TrailStore(connection),
         )

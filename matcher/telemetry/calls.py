@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -22,11 +22,15 @@ _NUMBERS: Final = itertools.count(1)
 class CallIds:
     """The ids of one call. A trace id that nobody gave is made when a line is logged: most calls log nothing."""
 
-    __slots__ = ("_request", "_trace", "parent")
+    __slots__ = ("_request", "_trace", "method", "parent", "peer")
 
     def __init__(self, request: str = "", parent: str = "") -> None:
         """request: the caller's id of the call; parent: its traceparent, as the W3C says; "" for none."""
         self.parent = parent
+        self.method = ""
+        """The method on the wire, "/package.Service/Method"; "": the call has not reached its method yet."""
+        self.peer: Callable[[], str] = str
+        """Returns the caller's address, as gRPC names it. Only what goes on record asks for it."""
         self._request = request
         self._trace = ""
 

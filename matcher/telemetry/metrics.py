@@ -157,21 +157,7 @@ class Telemetry:
             "During a change of the model: agents to encode (state all) and encoded (state done).",
             ("state",),
         )
-        self.ledger_backlog = self._gauge(
-            "matcher_ledger_backlog", "Steps of contacts that wait in the store for the ledger.", ("site",)
-        )
-        self.ledger_lag_seconds = self._gauge(
-            "matcher_ledger_lag_seconds", "Age of the oldest of these steps.", ("site",)
-        )
-        self.ledger_steps = self._counter(
-            "matcher_ledger_steps", "Steps that this process committed to the ledger.", ()
-        )
-        self.ledger_lost = self._counter(
-            "matcher_ledger_lost", "Steps that a full outbox lost before the ledger had them.", ("site",)
-        )
-        self.ledger_refused = self._counter(
-            "matcher_ledger_refused", "Steps that the ledger's database refused, or that could not be read.", ()
-        )
+        self._add_records()
         self.serving = self._gauge("matcher_serving", "1 while this process serves calls, else 0.")
 
     def serve(self, address: str, port: int, token: str = "") -> int:
@@ -237,6 +223,33 @@ class Telemetry:
         """End the series of a site that has no name of its own any more."""
         for metric in self._of_sites:
             metric.remove_by_labels({"site": site})
+
+    def _add_records(self) -> None:
+        """Add what is measured of the audit trail and of the ledger."""
+        self.trail_head = self._gauge(
+            "matcher_audit_trail_head", "Number of the last record of the audit trail, as this process noted it hourly."
+        )
+        self.trail_waiting = self._gauge(
+            "matcher_audit_trail_waiting", "Changes that this process found waiting for the audit trail."
+        )
+        self.trail_lost = self._counter(
+            "matcher_audit_trail_lost", "Changes that a full stream lost before the audit trail had them.", ("site",)
+        )
+        self.ledger_backlog = self._gauge(
+            "matcher_ledger_backlog", "Steps of contacts that wait in the store for the ledger.", ("site",)
+        )
+        self.ledger_lag_seconds = self._gauge(
+            "matcher_ledger_lag_seconds", "Age of the oldest of these steps.", ("site",)
+        )
+        self.ledger_steps = self._counter(
+            "matcher_ledger_steps", "Steps that this process committed to the ledger.", ()
+        )
+        self.ledger_lost = self._counter(
+            "matcher_ledger_lost", "Steps that a full outbox lost before the ledger had them.", ("site",)
+        )
+        self.ledger_refused = self._counter(
+            "matcher_ledger_refused", "Steps that the ledger's database refused, or that could not be read.", ()
+        )
 
     def _gauge(self, name: str, what: str, labels: tuple[str, ...] = ()) -> Gauge:
         gauge = Gauge(name, what, labels, registry=self.registry)

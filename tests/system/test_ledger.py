@@ -69,7 +69,7 @@ async def test_every_step_is_in_the_ledger_once_through_crash_forgetting_backup_
         server = await start_server(Path(here), {})
         try:
             site, tool = await server.site(), data_of(server)
-            contacts = [f"c{number}" for number in range(40)]
+            contacts = [f"talk-{number}" for number in range(40)]
             async with server.client(site) as client:
                 await hire(client, {"bea": person("I keep honey bees.", most=50)})
                 await client.link_customers("jo@example", "jo@work.example")
@@ -82,7 +82,7 @@ async def test_every_step_is_in_the_ledger_once_through_crash_forgetting_backup_
             steps = await export("steps", tool, "--of-site", site)
             kinds = Counter((row["contact"], row["kind"]) for row in steps)
             assert set(kinds.values()) == {1}
-            assert {kind for contact, kind in kinds if contact == "c0"} == {"OFFERED", "ACCEPTED", "COMPLETED"}
+            assert {kind for contact, kind in kinds if contact == "talk-0"} == {"OFFERED", "ACCEPTED", "COMPLETED"}
             assert [row["kind"] for row in steps if row["contact"] == "nobody"] == ["UNMATCHED"]
             assert await export("gaps", tool) == []
             rows = {row["contact"]: row for row in await export("contacts", tool, "--of-site", site)}
@@ -118,7 +118,7 @@ async def is_forgotten_from(server: Server, site: str, tool: dict[str, str], her
         assert isinstance(customer, customers.Customer)
     await has_steps(tool, site, 3 * 10 + 1)
     assert {row["contact"] for row in await export("contacts", tool, "--of-site", site)} == {
-        f"c{number}" for number in range(30, 40)
+        f"talk-{number}" for number in range(30, 40)
     }
     log = Path(here) / "data" / "ledger.sqlite-wal"
 
@@ -126,7 +126,7 @@ async def is_forgotten_from(server: Server, site: str, tool: dict[str, str], her
         return not log.exists() or log.stat().st_size == 0
 
     await wait_until(is_empty, "the write-ahead log is empty")
-    assert b"c29" not in (Path(here) / "data" / "ledger.sqlite").read_bytes()
+    assert b"talk-29" not in (Path(here) / "data" / "ledger.sqlite").read_bytes()
 
 
 async def test_while_postgresql_is_away_every_call_is_answered_and_nothing_is_lost(

@@ -52,6 +52,8 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
 
         async def call(requests: AsyncIterator[bytes], context: Context) -> Any:
             tracer, ids = current_tracer(), current_call()
+            if ids is not None:
+                ids.method, ids.peer = method, context.peer
             if tracer is None or ids is None:
                 return await counted(requests, context, ServerCall())
             with tracer.call(method.removeprefix("/"), ids) as traced:

@@ -11,7 +11,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from matcher.store.keyring.key_record import KeyInUse, KeysInUse
-from matcher.store.keyring.secret_keys import SECRET_ID, Keyring, Purpose, SecretKey, day_of, is_day, keys_of_secret
+from matcher.store.keyring.secret_keys import (
+    KEY_BYTES,
+    SECRET_ID,
+    Keyring,
+    Purpose,
+    SecretKey,
+    day_of,
+    is_day,
+    keys_of_secret,
+)
 
 DIGEST_DIGITS: Final = 32
 """Hex digits of a digest: 128 bits."""
@@ -19,6 +28,8 @@ SEALED_TEXT: Final = b"matcher: what waits"
 """The HKDF info of the cipher of texts. Texts sealed under another value cannot be opened."""
 SEALED_CUSTOMER: Final = b"matcher: what is remembered"
 """The HKDF info of the cipher of what is remembered of customers."""
+CHAINED_TRAIL: Final = b"matcher: audit trail"
+"""The HKDF info of the key that chains the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,19 @@ class ServiceKeys:
         """Return the cipher of what was sealed of a customer by a key, None where this process lacks the key."""
         return self._remembering.get(key_id)
 
+    def to_chain(self) -> tuple[str, bytes]:
+        """Return the id and the key to chain records of the audit trail with: made of the newest handle key.
+
+        Handle keys never leave the keyring, so records that an earlier one chained can be checked.
+        """
+        newest = self._handle[-1]
+        return newest.id, _trail_key(newest)
+
+    def to_check_chain(self, key_id: str) -> bytes | None:
+        """Return the key that chained a record, None where this process lacks it."""
+        key = next((key for key in self._handle if key.id == key_id), None)
+        return _trail_key(key) if key else None
+
     def is_over(self, key_id: str) -> bool:
         """Return whether a key is of a day before those of the keyring: it was removed when the day was over."""
         return is_day(key_id) and bool(self._days) and key_id < self._days[0]
@@ -127,6 +151,10 @@ def _digest(key: SecretKey, content: bytes) -> str:
 def _held(keyring: Keyring, purpose: Purpose, in_use: KeysInUse) -> list[SecretKey]:
     found = (keyring.find(purpose, used.id) for used in in_use.of(purpose))
     return [key for key in found if key is not None]
+
+
+def _trail_key(key: SecretKey) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=CHAINED_TRAIL).derive(key.material)
 
 
 def _cipher(key: SecretKey, info: bytes) -> SealCipher:

@@ -7,5 +7,6 @@ local function change_access(key, arg)
   for i = 1, #arg.dropped do redis.call('HDEL', key.access, arg.dropped[i].dropped_id) end
   for i = 1, #arg.written do redis.call('HSET', key.access, arg.written[i].key_id, arg.written[i].record) end
   redis.call('HSET', key.access, 'version', arg.version)
+  say_change(key.audit, arg.said)
   return {'ok'}
 end

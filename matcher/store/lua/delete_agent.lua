@@ -14,5 +14,6 @@ local function delete_agent(key, arg)
   redis.call('SET', key.once, arg.write_id, 'PX', 60000)
   for i = 1, #arg.models do redis.call('DEL', key.models[i].vectors) end
   append(key.roster, arg.events_kept, 'agent', arg.agent_id, '0', digits(now))
+  say_change(key.audit, arg.said)
   return {'ok'}
 end

@@ -13,5 +13,6 @@ local function delete_pool(key, arg)
   redis.call('DEL', key.pool, key.members)
   redis.call('SET', key.once, arg.write_id, 'PX', 60000)
   append(key.roster, arg.events_kept, 'pool', arg.pool_id, '0', digits(now))
+  say_change(key.audit, arg.said)
   return {'ok'}
 end

@@ -8,6 +8,7 @@ local function delete_site(key, arg)
     if arg.force ~= '1' and agents > 0 then return {'used', digits(agents)} end
     redis.call('HSET', key.life, 'state', 'DELETING')
     append(key.roster, arg.events_kept, 'site', arg.site_id, '0', '0')
+    say_change(key.audit, arg.said)
   end
   return {'ok', life.uid}
 end

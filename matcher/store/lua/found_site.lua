@@ -11,6 +11,9 @@ local function found_site(key, arg)
   end
   if life.state ~= 'ACTIVE' then return {'deleting', life.uid} end
   if life.founder and life.founder ~= arg.founder then return {'exists'} end
-  if arg.listed == '1' then redis.call('HSET', key.life, 'founder', arg.founder) end
+  if arg.listed == '1' then
+    if not life.founder then say_change(key.audit, arg.said) end
+    redis.call('HSET', key.life, 'founder', arg.founder)
+  end
   return {'ok', life.uid}
 end

@@ -70,5 +70,6 @@ local function link(key, arg)
     'joined', digits(math.max(joined, now + tonumber(arg.remember_ms))))
   redis.call('PEXPIRE', key.customer, digits(lasts_ms))
   list_customer(key.customers, arg.customer_id, now, lasts_ms)
+  say_change(key.audit, arg.said)
   return {'linked', digits(handles), digits(lasts_ms), handle_digests(redis.call('HGETALL', key.customer))}
 end

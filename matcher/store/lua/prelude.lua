@@ -54,6 +54,12 @@ local function append(stream, most, ...)
   return redis.call('XADD', stream, 'MAXLEN', '~', most, '0-*', 'e', table.concat({...}, '|'))
 end
 
+-- Writes what a change has to say for the audit trail; '': the change is not audited. A call in progress may come from a
+-- process that dies: what is written here is chained by any other.
+local function say_change(audit, said)
+  if said ~= '' then append(audit, 100000, digits(clock()), said) end
+end
+
 -- Returns the number of a stream's last event, 0 where there is none.
 local function last_event(stream)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)

@@ -37,5 +37,6 @@ local function put_agent(key, arg)
   -- A contact may wait for a new agent, for more capacity or for another pool.
   if status == 'ONLINE' then earmark(key.agent, key.waiting, now) end
   append(key.roster, arg.events_kept, 'agent', arg.agent_id, version, digits(now))
+  say_change(key.audit, arg.said)
   return {'ok', redis.call('HGETALL', key.agent)}
 end

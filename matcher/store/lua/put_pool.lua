@@ -15,5 +15,6 @@ local function put_pool(key, arg)
     redis.call('ZADD', key.pools, 0, arg.pool_id)
   end
   append(key.roster, arg.events_kept, 'pool', arg.pool_id, version, digits(now))
+  say_change(key.audit, arg.said)
   return {'ok', redis.call('HGETALL', key.pool)}
 end

@@ -26,5 +26,6 @@ local function put_profile(key, arg)
   end
   redis.call('PEXPIRE', key.customer, digits(lasts_ms))
   list_customer(key.customers, arg.customer_id, now, lasts_ms)
+  say_change(key.audit, arg.said)
   return {'ok', digits(lasts_ms), handle_digests(record)}
 end

@@ -16,6 +16,7 @@ local function put_status(key, arg)
       earmark(key.agent, key.waiting, now)
     end
     append(key.roster, arg.events_kept, 'agent', arg.agent_id, version, digits(now))
+    say_change(key.audit, arg.said)
   end
   return {'ok', redis.call('HGETALL', key.agent)}
 end

@@ -76,12 +76,14 @@ from matcher.store.verbs.traces import (
     Rewritten,
     RosterEvent,
 )
+from matcher.store.verbs.trail import AppendTrail, ChainedRecord, NoteChange, TrimAudit, TrimTrail
 
 __all__ = [
     "VERBS",
     "Accept",
     "AdoptSite",
     "AgentVectors",
+    "AppendTrail",
     "AuditAgent",
     "AuditQueue",
     "AuditedContact",
@@ -91,6 +93,7 @@ __all__ = [
     "ByHand",
     "Cancel",
     "Candidate",
+    "ChainedRecord",
     "ChangeAccess",
     "Complete",
     "ContactStep",
@@ -127,6 +130,7 @@ __all__ = [
     "MissBeat",
     "ModelVectors",
     "NextDue",
+    "NoteChange",
     "NoteForgets",
     "NoteUnmatched",
     "OtherCustomer",
@@ -159,6 +163,8 @@ __all__ = [
     "SiteSalt",
     "Touch",
     "Transition",
+    "TrimAudit",
+    "TrimTrail",
     "UseKeys",
     "Withdraw",
     "WrittenKey",
@@ -221,6 +227,10 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         AuditQueue,
         Register,
         RaiseSchema,
+        AppendTrail,
+        NoteChange,
+        TrimAudit,
+        TrimTrail,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""

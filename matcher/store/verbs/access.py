@@ -25,6 +25,9 @@ class ChangeAccess(VerbCall, frozen=True, kw_only=True):
     """Writes keys and removes keys. moved: another process has changed the keys since they were read."""
 
     access: Key
+    audit: Key
+    said: str | bytes = ""
+    """See PutAgent."""
     expected: bytes
     """The version as it was read; empty: there were no keys."""
     version: str

@@ -37,6 +37,9 @@ class Link(VerbCall, frozen=True, kw_only=True):
     customer: Key
     profile: Key
     customers: Key
+    audit: Key
+    said: str | bytes = ""
+    """See PutAgent."""
     customer_id: str
     """The customer to whom all handles lead from now on."""
     remember_ms: int
@@ -84,7 +87,10 @@ class PutProfile(VerbCall, frozen=True, kw_only=True):
     customer: Key
     profile: Key
     customers: Key
+    audit: Key
     once: Key
+    said: str | bytes = ""
+    """See PutAgent."""
     customer_id: str
     uid: str
     """Of these interests: what is sealed is bound to it."""

@@ -68,6 +68,7 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     agents: Key
     vectors: Key
     roster: Key
+    audit: Key
     pools: Key
     waiting: Key
     agent_id: str
@@ -87,6 +88,8 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     """The interest vectors; empty: they stay."""
     write_id: str
     """A call that the network repeats has the same and gets the same answer."""
+    said: str | bytes = ""
+    """For the audit trail; "": the change is not audited."""
     events_kept: int
     left: Sequence[PoolLeft]
     joined: Sequence[PoolJoined]
@@ -103,11 +106,14 @@ class PutStatus(VerbCall, frozen=True, kw_only=True):
     life: Key
     agent: Key
     roster: Key
+    audit: Key
     waiting: Key
     agent_id: str
     uid: str
     """See PutAgent."""
     status: str
+    said: str | bytes = ""
+    """For the audit trail; "": the change is not audited."""
     events_kept: int
     scope: str = ""
     """The pools that the caller reaches, ';billing;sales;'; "": all."""
@@ -146,11 +152,14 @@ class DeleteAgent(VerbCall, frozen=True, kw_only=True):
     agent: Key
     agents: Key
     roster: Key
+    audit: Key
     holds: Key
     once: Key
     timers: Key
     agent_id: str
     expected: int | Absent
+    said: str | bytes = ""
+    """For the audit trail; "": the change is not audited."""
     events_kept: int
     write_id: str
     left: Sequence[PoolLeft]
@@ -167,12 +176,15 @@ class PutPool(VerbCall, frozen=True, kw_only=True):
     pool: Key
     pools: Key
     roster: Key
+    audit: Key
     pool_id: str
     uid: str
     """See PutAgent."""
     expected: int | Absent
     policy: bytes
     write_id: str
+    said: str | bytes = ""
+    """For the audit trail; "": the change is not audited."""
     events_kept: int
 
     most_pools: int = 0
@@ -188,11 +200,14 @@ class DeletePool(VerbCall, frozen=True, kw_only=True):
     pool: Key
     pools: Key
     roster: Key
+    audit: Key
     members: Key
     waiting: Key
     once: Key
     pool_id: str
     expected: int | Absent
+    said: str | bytes = ""
+    """For the audit trail; "": the change is not audited."""
     events_kept: int
     write_id: str
 

@@ -19,6 +19,9 @@ class FoundSite(VerbCall, frozen=True, kw_only=True):
     agents: Key
     contacts: Key
     roster: Key
+    audit: Key
+    said: str | bytes = ""
+    """See PutAgent."""
     uid: str
     """Of the new life; a life that has begun keeps its own."""
     founder: str
@@ -47,6 +50,9 @@ class DeleteSite(VerbCall, frozen=True, kw_only=True):
     life: Key
     agents: Key
     roster: Key
+    audit: Key
+    said: str | bytes = ""
+    """See PutAgent."""
     site_id: str
     force: int
     """1: delete it with its agents."""
