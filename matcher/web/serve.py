@@ -1,0 +1,50 @@
+"""The process of the other door: uvicorn with the application, until it is told to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from matcher.web.app import LOOPBACK, application
+from matcher.web.calls import Service
+
+CONNECTIONS: Final = 2_000
+"""At once, streams among them; more are answered 503."""
+IDLE_SECONDS: Final = 75
+"""After this time without a request a connection is closed; a proxy in front keeps its own for a minute."""
+STOP_SECONDS: Final = 5
+"""How long calls in flight may go on when the process is told to stop; streams end."""
+
+
+async def serve(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; `ready` is called with the address, once it is taken. Raises OSError."""
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    config = uvicorn.Config(
+        application(service, LOOPBACK if is_loopback(host) else frozenset()),
+        http="h11",
+        ws="none",
+        access_log=False,  # paths hold ids of customers and contacts
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    taken, number = listener.getsockname()[:2]
+    ready(f"http://{f'[{taken}]' if ':' in taken else taken}:{number}")
+    with listener:
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
