@@ -81,7 +81,7 @@ class Table:
     def find(self, path: str) -> dict[str, Found]:
         """Return what a path, still encoded, can be called by: a binding for each HTTP verb. Raises PathMalformed.
 
-        A custom verb is what follows the last ":", where the path with it is a binding's; else the ":" is part of an id.
+        A custom verb is what follows the last ":", where a binding has that verb; else the ":" is part of an id.
         """
         head, colon, verb = path.rpartition(":")
         if colon and verb in self._custom and (found := self._fitting(head, verb)):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
@@ -26,7 +25,7 @@ class Service:
 
     target: str
     credentials: grpc.ChannelCredentials | None = None
-    deadlines: Deadlines = Deadlines()
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def channel(self) -> grpc.aio.Channel:
         """Return a channel to it; it repeats the calls that may be repeated, as the Python client's does."""
@@ -77,21 +76,16 @@ def give_request_id(request: Message, asked: Asked) -> str:
     The header's id goes into the request itself. Where nothing gives an id, this makes one, as the Python client does.
     Raises Fault where body and header differ.
     """
+    fields: Any = request
     if "request_id" in request.DESCRIPTOR.fields_by_name:
-        given: str = request.request_id
-        if given and asked.request_id and given != asked.request_id:
+        if fields.request_id and asked.request_id and fields.request_id != asked.request_id:
             raise fields_invalid([Violation("request_id", "is another one in the body than in Idempotency-Key")])
-        used = given or asked.request_id or uuid.uuid4().hex
-        request.request_id = used
-        return used
+        fields.request_id = fields.request_id or asked.request_id or uuid.uuid4().hex
+        return str(fields.request_id)
     if asked.request_id:
         raise fields_invalid([Violation("idempotency-key", "belongs to no field of this request")])
-    for part in _parts(request):
-        part.request_id = part.request_id or uuid.uuid4().hex  # type: ignore[attr-defined]
+    if "requests" in request.DESCRIPTOR.fields_by_name:
+        for part in fields.requests:
+            if "request_id" in part.DESCRIPTOR.fields_by_name:
+                part.request_id = part.request_id or uuid.uuid4().hex
     return ""
-
-
-def _parts(request: Message) -> Iterator[Message]:
-    field = request.DESCRIPTOR.fields_by_name.get("requests")
-    if field is not None and field.message_type is not None and "request_id" in field.message_type.fields_by_name:
-        yield from request.requests

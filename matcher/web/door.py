@@ -16,7 +16,7 @@ from matcher.web.bindings import Binding, Method, Table
 from matcher.web.calls import Service, begin_stream, call, give_request_id
 from matcher.web.events import events, first_of, resume_at, status_text
 from matcher.web.faults import Fault, Violation, fields_invalid, malformed, no_method
-from matcher.web.headers import Asked, is_json
+from matcher.web.headers import CALL_HEADER, Asked, is_json
 from matcher.web.templates import PathMalformed
 from matcher.web.transcode import answer_text, request_of, whole_request
 
@@ -40,13 +40,17 @@ class Door:
         """Answer a request."""
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
+            asked = Asked.of(request.headers)
+            try:
+                response = await self._answer(request, asked)
+            except Fault as fault:
+                response = fault_response(fault)
+            response.headers[CALL_HEADER] = asked.call_id
         except Fault as fault:
             response = fault_response(fault)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        asked = Asked.of(request.headers)
+    async def _answer(self, request: Request, asked: Asked) -> Response:
         binding, fields = self._find(request)
         if isinstance(binding, Method):
             method, message = binding, await self._whole(request, binding)
@@ -61,8 +65,12 @@ class Door:
         used = give_request_id(message, asked)
         if method.streams:
             return await self._stream(method, message, asked)
-        answer = await call(self._channel, method, message, asked, self._service.seconds(method))
-        return _response(200, answer_text(answer), {"idempotency-key": used} if used else {})
+        repeatable = {"idempotency-key": used} if used else {}
+        try:
+            answer = await call(self._channel, method, message, asked, self._service.seconds(method))
+        except Fault as fault:
+            raise fault.along_with(repeatable) from None
+        return _response(200, answer_text(answer), repeatable)
 
     def _find(self, request: Request) -> tuple[Binding | Method, Mapping[str, str]]:
         path = raw_path(request.scope)

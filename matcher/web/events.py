@@ -1,7 +1,7 @@
 """Streams of the service as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-The id of an event is the token, or the sequence, that resumes the stream after it: a browser's EventSource sends it back
-as Last-Event-ID by itself.
+The id of an event is the token, or the sequence, that resumes the stream after it: a browser's EventSource sends it
+back as Last-Event-ID by itself.
 """
 
 from __future__ import annotations

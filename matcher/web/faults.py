@@ -54,7 +54,11 @@ class Fault(Exception):
         super().__init__(status.message)
         self.status = status
         self.http = http or _BY_NUMBER.get(status.code, 500)
-        self.headers = {**(headers or {}), **_headers_of(status)}
+        self.headers: Mapping[str, str] = {**(headers or {}), **_headers_of(status)}
+
+    def along_with(self, headers: Mapping[str, str]) -> Fault:
+        """Return this fault with more headers."""
+        return Fault(self.status, self.http, {**self.headers, **headers})
 
 
 def fields_invalid(violations: Sequence[Violation], http: int = 0) -> Fault:

@@ -1,8 +1,9 @@
-"""Headers of a request that mean something to a call: credentials, the request id, the deadline, the place in a stream."""
+"""Headers that mean something to a call: credentials, the request id, the deadline, and the place in a stream."""
 
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -10,10 +11,13 @@ from starlette.datastructures import Headers
 
 from matcher.web.faults import Violation, fields_invalid
 
+CALL_HEADER: Final = "x-request-id"
 LONGEST_SECONDS: Final = 600.0
+"""The longest deadline; a longer one is cut to it."""
 _TIMEOUT: Final = re.compile(r"(\d{1,8})([HMSmun])").fullmatch
 _UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _TRACE: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_CALL: Final = re.compile(r"[!-~]{1,128}").fullmatch
 _JSON: Final = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE).fullmatch
 
 
@@ -26,6 +30,8 @@ class Asked:
     seconds: float | None
     last_event: str
     trace: str
+    call_id: str
+    """The caller's id of the call, by which the log of the service finds it, or one that is made here."""
 
     @classmethod
     def of(cls, headers: Headers) -> Self:
@@ -37,11 +43,12 @@ class Asked:
             seconds=_seconds(_single(headers, "grpc-timeout")),
             last_event=_single(headers, "last-event-id"),
             trace=trace if _TRACE(trace) else "",
+            call_id=given if _CALL(given := headers.get(CALL_HEADER, "")) else f"web-{uuid.uuid4().hex}",
         )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return what goes on to the service: the visitor's credentials and trace, and nothing else."""
-        pairs = (("authorization", self.authorization), ("traceparent", self.trace))
+        """Return what goes on to the service: the visitor's credentials and the ids of the call, and nothing else."""
+        pairs = (("authorization", self.authorization), ("traceparent", self.trace), (CALL_HEADER, self.call_id))
         return tuple((name, value) for name, value in pairs if value)
 
 

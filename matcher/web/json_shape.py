@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
@@ -21,13 +21,14 @@ MOST_VIOLATIONS: Final = 20
 _FIELD: Final = re.compile(r"Failed to parse (\w+) field: ")
 
 
-def fill(message: Message, document: Mapping[str, Any], prefix: str = "") -> None:
+def fill(message: Message, document: dict[str, Any], prefix: str = "") -> None:
     """Set the fields of a message to the values of a JSON document. Raises Fault, which names the wrong fields.
 
     prefix: the path of the message within the request, with its "." at the end, or "".
     """
+    descriptor = cast("Descriptor", message.DESCRIPTOR)
     wrong = []
-    for violation in _violations(document, message.DESCRIPTOR, prefix, 0):
+    for violation in _violations(document, descriptor, prefix, 0):
         wrong.append(violation)
         if len(wrong) == MOST_VIOLATIONS:
             break
@@ -36,7 +37,7 @@ def fill(message: Message, document: Mapping[str, Any], prefix: str = "") -> Non
     try:
         ParseDict(document, message)
     except (ParseError, ValueError) as error:
-        raise _fault_of(str(error), message.DESCRIPTOR, prefix) from None
+        raise _fault_of(str(error), descriptor, prefix) from None
 
 
 def field_of(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
@@ -64,19 +65,23 @@ def _violations(document: Mapping[str, Any], descriptor: Descriptor, prefix: str
         if field.name in seen:
             yield Violation(path, "is given twice, as written in the proto and as in JSON")
         seen.add(field.name)
-        inner: Descriptor | None = field.message_type
-        if value is None or inner is None or is_well_known(inner):
-            continue
-        if inner.GetOptions().map_entry:
-            if not isinstance(value, dict):
-                yield Violation(path, "is not an object")
-        elif not field.is_repeated:
-            yield from _of_object(value, inner, path, depth)
-        elif not isinstance(value, list):
-            yield Violation(path, "is not a list")
-        else:
-            for number, item in enumerate(value):
-                yield from _of_object(item, inner, f"{path}[{number}]", depth)
+        yield from _of_value(field, value, path, depth)
+
+
+def _of_value(field: FieldDescriptor, value: object, path: str, depth: int) -> Iterator[Violation]:
+    inner: Descriptor | None = field.message_type
+    if value is None or inner is None or is_well_known(inner):
+        return
+    if inner.GetOptions().map_entry:
+        if not isinstance(value, dict):
+            yield Violation(path, "is not an object")
+    elif not field.is_repeated:
+        yield from _of_object(value, inner, path, depth)
+    elif not isinstance(value, list):
+        yield Violation(path, "is not a list")
+    else:
+        for number, item in enumerate(value):
+            yield from _of_object(item, inner, f"{path}[{number}]", depth)
 
 
 def _of_object(value: object, descriptor: Descriptor, path: str, depth: int) -> Iterator[Violation]:
