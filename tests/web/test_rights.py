@@ -19,8 +19,8 @@ async def test_a_visitor_has_the_rights_of_the_own_key(store: Store, launch: Sta
     connection = StoreClient(store.url)
     await connection.start()
     keys = AccessKeyService(AccessKeyStore(connection))
-    owner = (await keys.create("owner", [parse_grant("admin")]))[1]
-    reader = (await keys.create("reader", [parse_grant("viewer@default")]))[1]
+    owner = (await keys.create("owner", [parse_grant("owner")]))[1]
+    reader = (await keys.create("reader", [parse_grant("observer@default")]))[1]
     await connection.close()
     server = await launch({"MATCHER_STORE_URL": store.url, "MATCHER_AUTH": "keys"})
     async with open_door(server.target, {"MATCHER_TOKEN": owner}) as door:
