@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
-from tests.processes import Server
-from tests.web.door import Door
+from tests.processes import Server, metric
+from tests.web.door import SECONDS, Door
 from tests.web.test_calls import HORSE, site_with_fiona
 
 
@@ -48,3 +49,14 @@ async def test_a_stream_that_is_refused_is_an_answer_with_its_code(service: Serv
     assert (gone.code, gone.reason) == (404, "CONTACT_NOT_FOUND")
     wrong = await door.ask("GET", f"{site}/contacts/nobody:watch", headers={"last-event-id": "x"})
     assert wrong.wrong == {"last-event-id": "is no id of an event of this stream"}
+
+
+async def test_a_stream_ends_at_the_service_when_its_reader_goes(service: Server, door: Door) -> None:
+    """The service counts no stream any more: the door does not hold it open."""
+    site = await site_with_fiona(service, door)
+    async with door.stream(f"{site}/events:watch") as events:
+        await anext(events)
+        open_then = await metric(service, "matcher_watchers")
+    async with asyncio.timeout(SECONDS):
+        while await metric(service, "matcher_watchers") >= open_then:  # noqa: ASYNC110 - in another process
+            await asyncio.sleep(0.05)
