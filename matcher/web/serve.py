@@ -22,7 +22,7 @@ STOP_SECONDS: Final = 5
 
 async def serve(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until a signal says stop; `ready` is called with the address, once it is taken. Raises OSError."""
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = _listener(host, port)
     config = uvicorn.Config(
         application(service, LOOPBACK if is_loopback(host) else frozenset()),
         http="h11",
@@ -40,6 +40,23 @@ async def serve(service: Service, host: str, port: int, ready: Callable[[str], N
     ready(f"http://{f'[{taken}]' if ':' in taken else taken}:{number}")
     with listener:
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises OSError.
+
+    Its protocol is named: asyncio sets TCP_NODELAY only where it is, and without that an answer takes 40 ms more.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def is_loopback(host: str) -> bool:

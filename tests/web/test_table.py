@@ -8,10 +8,10 @@ import re
 from typing import Any, Final
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from matcher.web.bindings import Binding, table
 from matcher.web.faults import Fault
@@ -41,10 +41,12 @@ def test_every_method_but_the_import_has_a_path() -> None:
 def test_a_rule_names_fields_of_its_request(binding: Binding) -> None:
     """Variables are texts of the request; the body is a message of it; a path is found by itself and no other rule."""
     for variable in binding.template.variables:
-        message = binding.method.descriptor.input_type
+        message: Descriptor | None = binding.method.descriptor.input_type
         *outer, last = variable.field.split(".")
         for name in outer:
+            assert message is not None
             message = message.fields_by_name[name].message_type
+        assert message is not None
         assert message.fields_by_name[last].cpp_type == FieldDescriptor.CPPTYPE_STRING
     if binding.body not in ("", "*"):
         assert binding.method.descriptor.input_type.fields_by_name[binding.body].message_type is not None
