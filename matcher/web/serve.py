@@ -22,7 +22,7 @@ STOP_SECONDS: Final = 5
 
 async def serve(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until a signal says stop; `ready` is called with the address, once it is taken. Raises OSError."""
-    listener = _listener(host, port)
+    listener = listen(host, port)
     config = uvicorn.Config(
         application(service, LOOPBACK if is_loopback(host) else frozenset()),
         http="h11",
@@ -42,7 +42,7 @@ async def serve(service: Service, host: str, port: int, ready: Callable[[str], N
         await uvicorn.Server(config).serve(sockets=[listener])
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises OSError.
 
     Its protocol is named: asyncio sets TCP_NODELAY only where it is, and without that an answer takes 40 ms more.
