@@ -24,13 +24,14 @@ MAY_IMPORT: Final = {
     "OpenTelemetry only in telemetry": {"telemetry"},
     "FAISS only in index": {"index"},
     "The model libraries only in encoder": {"encoder"},
-    "Protobuf and gRPC only in rpc, client, server, cli and loadtest": {
+    "Protobuf and gRPC only in rpc, client, server, cli, loadtest and web": {
         "rpc",
         "client",
         "server",
         "cli",
         "loadtest",
         "v1",
+        "web",
     },
 }
 """By contract: the packages that may import the libraries it forbids to all others."""
@@ -51,6 +52,14 @@ MAY_BE_REACHED: Final = {
         "model",
         "errors",
         "kernels",
+    },
+    "The other door is a client of the service": {
+        "client",
+        "errors",
+        "model",
+        "telemetry",
+        "v1",
+        "web",
     },
 }
 """By contract: the packages that its sources may reach, themselves included."""

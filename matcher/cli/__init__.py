@@ -39,6 +39,7 @@ from matcher.cli import (
     transfer_commands,
     tune_command,
     watch_commands,
+    web_command,
     why_command,
 )
 
@@ -70,6 +71,7 @@ def options(
 
 
 service_commands.add_to(app)
+web_command.add_to(app)
 container_commands.add_to(app)
 doctor_commands.add_to(app)
 routing_commands.add_to(app)

@@ -61,22 +61,29 @@ class Session:
 
     def client(self) -> MatcherClient:
         """Return a client, to be opened with `async with`."""
-        deadlines = Deadlines() if self.timeout is None else Deadlines.all_at(self.timeout)
         return MatcherClient(
             self.target,
             site=self.site,
-            deadlines=deadlines,
-            credentials=self._credentials() if self.tls else None,
+            deadlines=self.deadlines(),
+            credentials=self.credentials(),
             token=self.token,
         )
 
     def channel(self) -> grpc.aio.Channel:
         """Return a gRPC channel, to be opened with `async with`."""
-        if self.tls:
-            return grpc.aio.secure_channel(self.target, self._credentials())
+        credentials = self.credentials()
+        if credentials is not None:
+            return grpc.aio.secure_channel(self.target, credentials)
         return grpc.aio.insecure_channel(self.target)
 
-    def _credentials(self) -> grpc.ChannelCredentials:
+    def deadlines(self) -> Deadlines:
+        """Return how long each class of calls may take."""
+        return Deadlines() if self.timeout is None else Deadlines.all_at(self.timeout)
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Return the credentials of TLS; None: the connection is not encrypted. Raises CommandError."""
+        if not self.tls:
+            return None
         if (self.tls_cert is None) != (self.tls_key is None):
             raise CommandError(HALF_A_CERTIFICATE)
         return grpc.ssl_channel_credentials(_read(self.tls_ca), _read(self.tls_key), _read(self.tls_cert))

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amatcher/v1/customers.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x02\n\x08\x43ustomer\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x0f\n\x07handles\x18\x02 \x03(\t\x12/\n\tinterests\x18\x03 \x03(\x0b\x32\x1c.matcher.v1.CustomerInterest\x12$\n\x07\x63onsent\x18\x04 \x01(\x0b\x32\x13.matcher.v1.Consent\x12>\n\x12relationship_notes\x18\x05 \x03(\x0b\x32\x1c.matcher.v1.RelationshipNoteB\x04\xe2\x41\x01\x03\x12\x1b\n\ropen_contacts\x18\x06 \x03(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0funnamed_handles\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1c\n\x0e\x65nded_contacts\x18\t \x03(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tdecisions\x18\n \x03(\tB\x04\xe2\x41\x01\x03\"H\n\x10\x43ustomerInterest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x02id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\x98\x01\n\x07\x43onsent\x12\x13\n\x05\x62\x61sis\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x11\n\tshareable\x18\x04 \x01(\x08\"\x8a\x01\n\x10RelationshipNote\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0c\n\x04good\x18\x02 \x01(\x08\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x12PutCustomerRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\x08\x63ustomer\x18\x02 \x01(\x0b\x32\x14.matcher.v1.CustomerB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"E\n\x12GetCustomerRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x13with_ended_contacts\x18\x02 \x01(\x08\"`\n\x15LookupCustomerRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06handle\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x13with_ended_contacts\x18\x03 \x01(\x08\"S\n\x14ListCustomersRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListCustomersResponse\x12\'\n\tcustomers\x18\x01 \x03(\x0b\x32\x14.matcher.v1.Customer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x14LinkCustomersRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07handles\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\"T\n\x15\x46orgetCustomerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x0e\n\x06handle\x18\x04 \x01(\t2\xd2\x03\n\x0f\x43ustomerService\x12\x43\n\x0bPutCustomer\x12\x1e.matcher.v1.PutCustomerRequest\x1a\x14.matcher.v1.Customer\x12\x43\n\x0bGetCustomer\x12\x1e.matcher.v1.GetCustomerRequest\x1a\x14.matcher.v1.Customer\x12I\n\x0eLookupCustomer\x12!.matcher.v1.LookupCustomerRequest\x1a\x14.matcher.v1.Customer\x12T\n\rListCustomers\x12 .matcher.v1.ListCustomersRequest\x1a!.matcher.v1.ListCustomersResponse\x12G\n\rLinkCustomers\x12 .matcher.v1.LinkCustomersRequest\x1a\x14.matcher.v1.Customer\x12K\n\x0e\x46orgetCustomer\x12!.matcher.v1.ForgetCustomerRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amatcher/v1/customers.proto\x12\nmatcher.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x02\n\x08\x43ustomer\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x0f\n\x07handles\x18\x02 \x03(\t\x12/\n\tinterests\x18\x03 \x03(\x0b\x32\x1c.matcher.v1.CustomerInterest\x12$\n\x07\x63onsent\x18\x04 \x01(\x0b\x32\x13.matcher.v1.Consent\x12>\n\x12relationship_notes\x18\x05 \x03(\x0b\x32\x1c.matcher.v1.RelationshipNoteB\x04\xe2\x41\x01\x03\x12\x1b\n\ropen_contacts\x18\x06 \x03(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0funnamed_handles\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1c\n\x0e\x65nded_contacts\x18\t \x03(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tdecisions\x18\n \x03(\tB\x04\xe2\x41\x01\x03\"H\n\x10\x43ustomerInterest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x02id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\x98\x01\n\x07\x43onsent\x12\x13\n\x05\x62\x61sis\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x11\n\tshareable\x18\x04 \x01(\x08\"\x8a\x01\n\x10RelationshipNote\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0c\n\x04good\x18\x02 \x01(\x08\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x12PutCustomerRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\x08\x63ustomer\x18\x02 \x01(\x0b\x32\x14.matcher.v1.CustomerB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"E\n\x12GetCustomerRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x13with_ended_contacts\x18\x02 \x01(\x08\"`\n\x15LookupCustomerRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06handle\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\x13with_ended_contacts\x18\x03 \x01(\x08\"S\n\x14ListCustomersRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListCustomersResponse\x12\'\n\tcustomers\x18\x01 \x03(\x0b\x32\x14.matcher.v1.Customer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x14LinkCustomersRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07handles\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\"T\n\x15\x46orgetCustomerRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x0e\n\x06handle\x18\x04 \x01(\t2\x8e\x06\n\x0f\x43ustomerService\x12n\n\x0bPutCustomer\x12\x1e.matcher.v1.PutCustomerRequest\x1a\x14.matcher.v1.Customer\")\x82\xd3\xe4\x93\x02#\"\x1e/v1/{parent=sites/*}/customers:\x01*\x12k\n\x0bGetCustomer\x12\x1e.matcher.v1.GetCustomerRequest\x1a\x14.matcher.v1.Customer\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=sites/*/customers/*}\x12{\n\x0eLookupCustomer\x12!.matcher.v1.LookupCustomerRequest\x1a\x14.matcher.v1.Customer\"0\x82\xd3\xe4\x93\x02*\"%/v1/{parent=sites/*}/customers:lookup:\x01*\x12|\n\rListCustomers\x12 .matcher.v1.ListCustomersRequest\x1a!.matcher.v1.ListCustomersResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=sites/*}/customers\x12w\n\rLinkCustomers\x12 .matcher.v1.LinkCustomersRequest\x1a\x14.matcher.v1.Customer\".\x82\xd3\xe4\x93\x02(\"#/v1/{parent=sites/*}/customers:link:\x01*\x12\xa9\x01\n\x0e\x46orgetCustomer\x12!.matcher.v1.ForgetCustomerRequest\x1a\x16.google.protobuf.Empty\"\\\x82\xd3\xe4\x93\x02V\"%/v1/{name=sites/*/customers/*}:forget:\x01*Z*\"%/v1/{parent=sites/*}/customers:forget:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -74,28 +75,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKCUSTOMERSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_LINKCUSTOMERSREQUEST'].fields_by_name['handles']._loaded_options = None
   _globals['_LINKCUSTOMERSREQUEST'].fields_by_name['handles']._serialized_options = b'\342A\001\002'
-  _globals['_CUSTOMER']._serialized_start=138
-  _globals['_CUSTOMER']._serialized_end=506
-  _globals['_CUSTOMERINTEREST']._serialized_start=508
-  _globals['_CUSTOMERINTEREST']._serialized_end=580
-  _globals['_CONSENT']._serialized_start=583
-  _globals['_CONSENT']._serialized_end=735
-  _globals['_RELATIONSHIPNOTE']._serialized_start=738
-  _globals['_RELATIONSHIPNOTE']._serialized_end=876
-  _globals['_PUTCUSTOMERREQUEST']._serialized_start=879
-  _globals['_PUTCUSTOMERREQUEST']._serialized_end=1010
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=1012
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=1081
-  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_start=1083
-  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_end=1179
-  _globals['_LISTCUSTOMERSREQUEST']._serialized_start=1181
-  _globals['_LISTCUSTOMERSREQUEST']._serialized_end=1264
-  _globals['_LISTCUSTOMERSRESPONSE']._serialized_start=1266
-  _globals['_LISTCUSTOMERSRESPONSE']._serialized_end=1355
-  _globals['_LINKCUSTOMERSREQUEST']._serialized_start=1357
-  _globals['_LINKCUSTOMERSREQUEST']._serialized_end=1424
-  _globals['_FORGETCUSTOMERREQUEST']._serialized_start=1426
-  _globals['_FORGETCUSTOMERREQUEST']._serialized_end=1510
-  _globals['_CUSTOMERSERVICE']._serialized_start=1513
-  _globals['_CUSTOMERSERVICE']._serialized_end=1979
+  _globals['_CUSTOMERSERVICE'].methods_by_name['PutCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['PutCustomer']._serialized_options = b'\202\323\344\223\002#\"\036/v1/{parent=sites/*}/customers:\001*'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomer']._serialized_options = b'\202\323\344\223\002 \022\036/v1/{name=sites/*/customers/*}'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['LookupCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['LookupCustomer']._serialized_options = b'\202\323\344\223\002*\"%/v1/{parent=sites/*}/customers:lookup:\001*'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomers']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomers']._serialized_options = b'\202\323\344\223\002 \022\036/v1/{parent=sites/*}/customers'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['LinkCustomers']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['LinkCustomers']._serialized_options = b'\202\323\344\223\002(\"#/v1/{parent=sites/*}/customers:link:\001*'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['ForgetCustomer']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['ForgetCustomer']._serialized_options = b'\202\323\344\223\002V\"%/v1/{name=sites/*/customers/*}:forget:\001*Z*\"%/v1/{parent=sites/*}/customers:forget:\001*'
+  _globals['_CUSTOMER']._serialized_start=168
+  _globals['_CUSTOMER']._serialized_end=536
+  _globals['_CUSTOMERINTEREST']._serialized_start=538
+  _globals['_CUSTOMERINTEREST']._serialized_end=610
+  _globals['_CONSENT']._serialized_start=613
+  _globals['_CONSENT']._serialized_end=765
+  _globals['_RELATIONSHIPNOTE']._serialized_start=768
+  _globals['_RELATIONSHIPNOTE']._serialized_end=906
+  _globals['_PUTCUSTOMERREQUEST']._serialized_start=909
+  _globals['_PUTCUSTOMERREQUEST']._serialized_end=1040
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=1042
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=1111
+  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_start=1113
+  _globals['_LOOKUPCUSTOMERREQUEST']._serialized_end=1209
+  _globals['_LISTCUSTOMERSREQUEST']._serialized_start=1211
+  _globals['_LISTCUSTOMERSREQUEST']._serialized_end=1294
+  _globals['_LISTCUSTOMERSRESPONSE']._serialized_start=1296
+  _globals['_LISTCUSTOMERSRESPONSE']._serialized_end=1385
+  _globals['_LINKCUSTOMERSREQUEST']._serialized_start=1387
+  _globals['_LINKCUSTOMERSREQUEST']._serialized_end=1454
+  _globals['_FORGETCUSTOMERREQUEST']._serialized_start=1456
+  _globals['_FORGETCUSTOMERREQUEST']._serialized_end=1540
+  _globals['_CUSTOMERSERVICE']._serialized_start=1543
+  _globals['_CUSTOMERSERVICE']._serialized_end=2325
 # @@protoc_insertion_point(module_scope)

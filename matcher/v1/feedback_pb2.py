@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -30,7 +31,7 @@ from matcher.v1 import coverage_pb2 as matcher_dot_v1_dot_coverage__pb2
 from matcher.v1 import impact_pb2 as matcher_dot_v1_dot_impact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19matcher/v1/feedback.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x19matcher/v1/coverage.proto\x1a\x17matcher/v1/impact.proto\"\x85\x01\n\x0bRecommended\x12\x38\n\x0erecommendation\x18\x01 \x01(\x0e\x32\x1a.matcher.v1.RecommendationB\x04\xe2\x41\x01\x02\x12-\n\tseen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x03 \x01(\t\"\xf1\x02\n\x07Outcome\x12\x14\n\x06source\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\robserved_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08resolved\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x11\n\x04\x63sat\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x03nps\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12,\n\x0brecommended\x18\x06 \x01(\x0b\x32\x17.matcher.v1.Recommended\x12\x32\n\x0freturned_within\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x07metrics\x18\x08 \x03(\x0b\x32 .matcher.v1.Outcome.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0b\n\t_resolvedB\x07\n\x05_csatB\x06\n\x04_nps\"7\n\x0bGivenPraise\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61greed\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x02\"\xd2\x01\n\x14RecordOutcomeRequest\x12\x15\n\x07\x63ontact\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07outcome\x18\x03 \x01(\x0b\x32\x13.matcher.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\'\n\x06praise\x18\x04 \x01(\x0b\x32\x17.matcher.v1.GivenPraise\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x9d\x01\n\x15RecordOutcomeResponse\x12\x0f\n\x07\x63ontact\x18\x01 \x01(\t\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08recorded\x18\x03 \x03(\t\x12\x11\n\tunchanged\x18\x04 \x03(\t\x12\x15\n\rpraised_agent\x18\x05 \x01(\t\"~\n\x15RecordOutcomesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x38\n\x08requests\x18\x02 \x03(\x0b\x32 .matcher.v1.RecordOutcomeRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"K\n\x16RecordOutcomesResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .matcher.v1.RecordOutcomesResult\"}\n\x14RecordOutcomesResult\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.matcher.v1.RecordOutcomeResponseH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"d\n\x12GetOutcomesRequest\x12\x15\n\x07\x63ontact\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x01\n\x0f\x43ontactOutcomes\x12\x0f\n\x07\x63ontact\x18\x01 \x01(\t\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08standing\x18\x03 \x03(\x0b\x32\x1b.matcher.v1.RecordedOutcome\x12-\n\x08recorded\x18\x04 \x03(\x0b\x32\x1b.matcher.v1.RecordedOutcome\"\xb1\x01\n\x0fRecordedOutcome\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x01\x12\x31\n\robserved_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x06 \x01(\t\"\xa1\x01\n\x06Praise\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontact\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x11ListPraiseRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0f\n\x07manager\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"g\n\x12ListPraiseResponse\x12\"\n\x06praise\x18\x01 \x03(\x0b\x32\x12.matcher.v1.Praise\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"`\n\x12WatchPraiseRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0f\n\x07manager\x18\x03 \x01(\t\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\"O\n\x13WatchPraiseResponse\x12\"\n\x06praise\x18\x01 \x01(\x0b\x32\x12.matcher.v1.Praise\x12\x14\n\x0cresume_token\x18\x02 \x01(\t*W\n\x0eRecommendation\x12\x1e\n\x1aRECOMMENDATION_UNSPECIFIED\x10\x00\x12\x0c\n\x08PROMOTED\x10\x01\x12\n\n\x06WARNED\x10\x02\x12\x0b\n\x07NEITHER\x10\x03\x32\xcc\x04\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12T\n\rRecordOutcome\x12 .matcher.v1.RecordOutcomeRequest\x1a!.matcher.v1.RecordOutcomeResponse\x12W\n\x0eRecordOutcomes\x12!.matcher.v1.RecordOutcomesRequest\x1a\".matcher.v1.RecordOutcomesResponse\x12J\n\x0bGetOutcomes\x12\x1e.matcher.v1.GetOutcomesRequest\x1a\x1b.matcher.v1.ContactOutcomes\x12K\n\nListPraise\x12\x1d.matcher.v1.ListPraiseRequest\x1a\x1e.matcher.v1.ListPraiseResponse\x12N\n\x0bGetCoverage\x12\x1e.matcher.v1.GetCoverageRequest\x1a\x1f.matcher.v1.GetCoverageResponse\x12P\n\x0bWatchPraise\x12\x1e.matcher.v1.WatchPraiseRequest\x1a\x1f.matcher.v1.WatchPraiseResponse0\x01\x12O\n\x0fGetImpactReport\x12\".matcher.v1.GetImpactReportRequest\x1a\x18.matcher.v1.ImpactReportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19matcher/v1/feedback.proto\x12\nmatcher.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x19matcher/v1/coverage.proto\x1a\x17matcher/v1/impact.proto\"\x85\x01\n\x0bRecommended\x12\x38\n\x0erecommendation\x18\x01 \x01(\x0e\x32\x1a.matcher.v1.RecommendationB\x04\xe2\x41\x01\x02\x12-\n\tseen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x03 \x01(\t\"\xf1\x02\n\x07Outcome\x12\x14\n\x06source\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\robserved_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08resolved\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x11\n\x04\x63sat\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x10\n\x03nps\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12,\n\x0brecommended\x18\x06 \x01(\x0b\x32\x17.matcher.v1.Recommended\x12\x32\n\x0freturned_within\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x07metrics\x18\x08 \x03(\x0b\x32 .matcher.v1.Outcome.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0b\n\t_resolvedB\x07\n\x05_csatB\x06\n\x04_nps\"7\n\x0bGivenPraise\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61greed\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x02\"\xd2\x01\n\x14RecordOutcomeRequest\x12\x15\n\x07\x63ontact\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07outcome\x18\x03 \x01(\x0b\x32\x13.matcher.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\'\n\x06praise\x18\x04 \x01(\x0b\x32\x17.matcher.v1.GivenPraise\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x9d\x01\n\x15RecordOutcomeResponse\x12\x0f\n\x07\x63ontact\x18\x01 \x01(\t\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08recorded\x18\x03 \x03(\t\x12\x11\n\tunchanged\x18\x04 \x03(\t\x12\x15\n\rpraised_agent\x18\x05 \x01(\t\"~\n\x15RecordOutcomesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x38\n\x08requests\x18\x02 \x03(\x0b\x32 .matcher.v1.RecordOutcomeRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"K\n\x16RecordOutcomesResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .matcher.v1.RecordOutcomesResult\"}\n\x14RecordOutcomesResult\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.matcher.v1.RecordOutcomeResponseH\x00\x12$\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"d\n\x12GetOutcomesRequest\x12\x15\n\x07\x63ontact\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x01\n\x0f\x43ontactOutcomes\x12\x0f\n\x07\x63ontact\x18\x01 \x01(\t\x12\x37\n\x13\x63ontact_create_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08standing\x18\x03 \x03(\x0b\x32\x1b.matcher.v1.RecordedOutcome\x12-\n\x08recorded\x18\x04 \x03(\x0b\x32\x1b.matcher.v1.RecordedOutcome\"\xb1\x01\n\x0fRecordedOutcome\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x01\x12\x31\n\robserved_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x06 \x01(\t\"\xa1\x01\n\x06Praise\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontact\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x11ListPraiseRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0f\n\x07manager\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"g\n\x12ListPraiseResponse\x12\"\n\x06praise\x18\x01 \x03(\x0b\x32\x12.matcher.v1.Praise\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"`\n\x12WatchPraiseRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0f\n\x07manager\x18\x03 \x01(\t\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\"O\n\x13WatchPraiseResponse\x12\"\n\x06praise\x18\x01 \x01(\x0b\x32\x12.matcher.v1.Praise\x12\x14\n\x0cresume_token\x18\x02 \x01(\t*W\n\x0eRecommendation\x12\x1e\n\x1aRECOMMENDATION_UNSPECIFIED\x10\x00\x12\x0c\n\x08PROMOTED\x10\x01\x12\n\n\x06WARNED\x10\x02\x12\x0b\n\x07NEITHER\x10\x03\x32\x93\x07\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12\x8a\x01\n\rRecordOutcome\x12 .matcher.v1.RecordOutcomeRequest\x1a!.matcher.v1.RecordOutcomeResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/{contact=sites/*/contacts/*}/outcomes:\x01*\x12\x8d\x01\n\x0eRecordOutcomes\x12!.matcher.v1.RecordOutcomesRequest\x1a\".matcher.v1.RecordOutcomesResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/{parent=sites/*}/outcomes:recordBatch:\x01*\x12}\n\x0bGetOutcomes\x12\x1e.matcher.v1.GetOutcomesRequest\x1a\x1b.matcher.v1.ContactOutcomes\"1\x82\xd3\xe4\x93\x02+\x12)/v1/{contact=sites/*/contacts/*}/outcomes\x12p\n\nListPraise\x12\x1d.matcher.v1.ListPraiseRequest\x1a\x1e.matcher.v1.ListPraiseResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/{parent=sites/*}/praise\x12u\n\x0bGetCoverage\x12\x1e.matcher.v1.GetCoverageRequest\x1a\x1f.matcher.v1.GetCoverageResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/{parent=sites/*}/coverage\x12{\n\x0bWatchPraise\x12\x1e.matcher.v1.WatchPraiseRequest\x1a\x1f.matcher.v1.WatchPraiseResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=sites/*}/praise:watch0\x01\x12~\n\x0fGetImpactReport\x12\".matcher.v1.GetImpactReportRequest\x1a\x18.matcher.v1.ImpactReport\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/{parent=sites/*}/impact:report:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,42 +62,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPRAISEREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_WATCHPRAISEREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_WATCHPRAISEREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
-  _globals['_RECOMMENDATION']._serialized_start=2518
-  _globals['_RECOMMENDATION']._serialized_end=2605
-  _globals['_RECOMMENDED']._serialized_start=217
-  _globals['_RECOMMENDED']._serialized_end=350
-  _globals['_OUTCOME']._serialized_start=353
-  _globals['_OUTCOME']._serialized_end=722
-  _globals['_OUTCOME_METRICSENTRY']._serialized_start=646
-  _globals['_OUTCOME_METRICSENTRY']._serialized_end=692
-  _globals['_GIVENPRAISE']._serialized_start=724
-  _globals['_GIVENPRAISE']._serialized_end=779
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=782
-  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=992
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=995
-  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=1152
-  _globals['_RECORDOUTCOMESREQUEST']._serialized_start=1154
-  _globals['_RECORDOUTCOMESREQUEST']._serialized_end=1280
-  _globals['_RECORDOUTCOMESRESPONSE']._serialized_start=1282
-  _globals['_RECORDOUTCOMESRESPONSE']._serialized_end=1357
-  _globals['_RECORDOUTCOMESRESULT']._serialized_start=1359
-  _globals['_RECORDOUTCOMESRESULT']._serialized_end=1484
-  _globals['_GETOUTCOMESREQUEST']._serialized_start=1486
-  _globals['_GETOUTCOMESREQUEST']._serialized_end=1586
-  _globals['_CONTACTOUTCOMES']._serialized_start=1589
-  _globals['_CONTACTOUTCOMES']._serialized_end=1774
-  _globals['_RECORDEDOUTCOME']._serialized_start=1777
-  _globals['_RECORDEDOUTCOME']._serialized_end=1954
-  _globals['_PRAISE']._serialized_start=1957
-  _globals['_PRAISE']._serialized_end=2118
-  _globals['_LISTPRAISEREQUEST']._serialized_start=2120
-  _globals['_LISTPRAISEREQUEST']._serialized_end=2232
-  _globals['_LISTPRAISERESPONSE']._serialized_start=2234
-  _globals['_LISTPRAISERESPONSE']._serialized_end=2337
-  _globals['_WATCHPRAISEREQUEST']._serialized_start=2339
-  _globals['_WATCHPRAISEREQUEST']._serialized_end=2435
-  _globals['_WATCHPRAISERESPONSE']._serialized_start=2437
-  _globals['_WATCHPRAISERESPONSE']._serialized_end=2516
-  _globals['_FEEDBACKSERVICE']._serialized_start=2608
-  _globals['_FEEDBACKSERVICE']._serialized_end=3196
+  _globals['_FEEDBACKSERVICE'].methods_by_name['RecordOutcome']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['RecordOutcome']._serialized_options = b'\202\323\344\223\002.\")/v1/{contact=sites/*/contacts/*}/outcomes:\001*'
+  _globals['_FEEDBACKSERVICE'].methods_by_name['RecordOutcomes']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['RecordOutcomes']._serialized_options = b'\202\323\344\223\002.\")/v1/{parent=sites/*}/outcomes:recordBatch:\001*'
+  _globals['_FEEDBACKSERVICE'].methods_by_name['GetOutcomes']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['GetOutcomes']._serialized_options = b'\202\323\344\223\002+\022)/v1/{contact=sites/*/contacts/*}/outcomes'
+  _globals['_FEEDBACKSERVICE'].methods_by_name['ListPraise']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['ListPraise']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/{parent=sites/*}/praise'
+  _globals['_FEEDBACKSERVICE'].methods_by_name['GetCoverage']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['GetCoverage']._serialized_options = b'\202\323\344\223\002\037\022\035/v1/{parent=sites/*}/coverage'
+  _globals['_FEEDBACKSERVICE'].methods_by_name['WatchPraise']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['WatchPraise']._serialized_options = b'\202\323\344\223\002#\022!/v1/{parent=sites/*}/praise:watch'
+  _globals['_FEEDBACKSERVICE'].methods_by_name['GetImpactReport']._loaded_options = None
+  _globals['_FEEDBACKSERVICE'].methods_by_name['GetImpactReport']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/{parent=sites/*}/impact:report:\001*'
+  _globals['_RECOMMENDATION']._serialized_start=2548
+  _globals['_RECOMMENDATION']._serialized_end=2635
+  _globals['_RECOMMENDED']._serialized_start=247
+  _globals['_RECOMMENDED']._serialized_end=380
+  _globals['_OUTCOME']._serialized_start=383
+  _globals['_OUTCOME']._serialized_end=752
+  _globals['_OUTCOME_METRICSENTRY']._serialized_start=676
+  _globals['_OUTCOME_METRICSENTRY']._serialized_end=722
+  _globals['_GIVENPRAISE']._serialized_start=754
+  _globals['_GIVENPRAISE']._serialized_end=809
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_start=812
+  _globals['_RECORDOUTCOMEREQUEST']._serialized_end=1022
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_start=1025
+  _globals['_RECORDOUTCOMERESPONSE']._serialized_end=1182
+  _globals['_RECORDOUTCOMESREQUEST']._serialized_start=1184
+  _globals['_RECORDOUTCOMESREQUEST']._serialized_end=1310
+  _globals['_RECORDOUTCOMESRESPONSE']._serialized_start=1312
+  _globals['_RECORDOUTCOMESRESPONSE']._serialized_end=1387
+  _globals['_RECORDOUTCOMESRESULT']._serialized_start=1389
+  _globals['_RECORDOUTCOMESRESULT']._serialized_end=1514
+  _globals['_GETOUTCOMESREQUEST']._serialized_start=1516
+  _globals['_GETOUTCOMESREQUEST']._serialized_end=1616
+  _globals['_CONTACTOUTCOMES']._serialized_start=1619
+  _globals['_CONTACTOUTCOMES']._serialized_end=1804
+  _globals['_RECORDEDOUTCOME']._serialized_start=1807
+  _globals['_RECORDEDOUTCOME']._serialized_end=1984
+  _globals['_PRAISE']._serialized_start=1987
+  _globals['_PRAISE']._serialized_end=2148
+  _globals['_LISTPRAISEREQUEST']._serialized_start=2150
+  _globals['_LISTPRAISEREQUEST']._serialized_end=2262
+  _globals['_LISTPRAISERESPONSE']._serialized_start=2264
+  _globals['_LISTPRAISERESPONSE']._serialized_end=2367
+  _globals['_WATCHPRAISEREQUEST']._serialized_start=2369
+  _globals['_WATCHPRAISEREQUEST']._serialized_end=2465
+  _globals['_WATCHPRAISERESPONSE']._serialized_start=2467
+  _globals['_WATCHPRAISERESPONSE']._serialized_end=2546
+  _globals['_FEEDBACKSERVICE']._serialized_start=2638
+  _globals['_FEEDBACKSERVICE']._serialized_end=3553
 # @@protoc_insertion_point(module_scope)

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15matcher/v1/keys.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x05Grant\x12$\n\x04role\x18\x01 \x01(\x0e\x32\x10.matcher.v1.RoleB\x04\xe2\x41\x01\x02\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05pools\x18\x03 \x03(\t\x12\r\n\x05\x61gent\x18\x04 \x01(\t\"\xae\x02\n\tAccessKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12!\n\x06grants\x18\x03 \x03(\x0b\x32\x11.matcher.v1.Grant\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08use_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x81\x01\n\x10\x43reateKeyRequest\x12\x17\n\tprincipal\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\'\n\x06grants\x18\x02 \x03(\x0b\x32\x11.matcher.v1.GrantB\x04\xe2\x41\x01\x02\x12+\n\x08lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11\x43reateKeyResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.matcher.v1.AccessKey\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x11\n\x0fListKeysRequest\"7\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.matcher.v1.AccessKey\"\x84\x01\n\x10RotateKeyRequest\x12\x17\n\tprincipal\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12+\n\x08lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11RotateKeyResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.matcher.v1.AccessKey\x12\x0c\n\x04text\x18\x02 \x01(\t\"3\n\x10RevokeKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\"8\n\x11RevokeKeyResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.matcher.v1.AccessKey*\x87\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_PLATFORM\x10\x01\x12\x0e\n\nROLE_AGENT\x10\x02\x12\x13\n\x0fROLE_SUPERVISOR\x10\x03\x12\x0e\n\nROLE_ADMIN\x10\x04\x12\x11\n\rROLE_OBSERVER\x10\x05\x12\x0e\n\nROLE_OWNER\x10\x06\x32\xb1\x02\n\nKeyService\x12H\n\tCreateKey\x12\x1c.matcher.v1.CreateKeyRequest\x1a\x1d.matcher.v1.CreateKeyResponse\x12\x45\n\x08ListKeys\x12\x1b.matcher.v1.ListKeysRequest\x1a\x1c.matcher.v1.ListKeysResponse\x12H\n\tRotateKey\x12\x1c.matcher.v1.RotateKeyRequest\x1a\x1d.matcher.v1.RotateKeyResponse\x12H\n\tRevokeKey\x12\x1c.matcher.v1.RevokeKeyRequest\x1a\x1d.matcher.v1.RevokeKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15matcher/v1/keys.proto\x12\nmatcher.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x05Grant\x12$\n\x04role\x18\x01 \x01(\x0e\x32\x10.matcher.v1.RoleB\x04\xe2\x41\x01\x02\x12\r\n\x05sites\x18\x02 \x03(\t\x12\r\n\x05pools\x18\x03 \x03(\t\x12\r\n\x05\x61gent\x18\x04 \x01(\t\"\xae\x02\n\tAccessKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12!\n\x06grants\x18\x03 \x03(\x0b\x32\x11.matcher.v1.Grant\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08use_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x81\x01\n\x10\x43reateKeyRequest\x12\x17\n\tprincipal\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\'\n\x06grants\x18\x02 \x03(\x0b\x32\x11.matcher.v1.GrantB\x04\xe2\x41\x01\x02\x12+\n\x08lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11\x43reateKeyResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.matcher.v1.AccessKey\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x11\n\x0fListKeysRequest\"7\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.matcher.v1.AccessKey\"\x84\x01\n\x10RotateKeyRequest\x12\x17\n\tprincipal\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12+\n\x08lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11RotateKeyResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.matcher.v1.AccessKey\x12\x0c\n\x04text\x18\x02 \x01(\t\"3\n\x10RevokeKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\"8\n\x11RevokeKeyResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.matcher.v1.AccessKey*\x87\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_PLATFORM\x10\x01\x12\x0e\n\nROLE_AGENT\x10\x02\x12\x13\n\x0fROLE_SUPERVISOR\x10\x03\x12\x0e\n\nROLE_ADMIN\x10\x04\x12\x11\n\rROLE_OBSERVER\x10\x05\x12\x0e\n\nROLE_OWNER\x10\x06\x32\x90\x03\n\nKeyService\x12]\n\tCreateKey\x12\x1c.matcher.v1.CreateKeyRequest\x1a\x1d.matcher.v1.CreateKeyResponse\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/keys:\x01*\x12W\n\x08ListKeys\x12\x1b.matcher.v1.ListKeysRequest\x1a\x1c.matcher.v1.ListKeysResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/keys\x12\x64\n\tRotateKey\x12\x1c.matcher.v1.RotateKeyRequest\x1a\x1d.matcher.v1.RotateKeyResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/keys:rotate:\x01*\x12\x64\n\tRevokeKey\x12\x1c.matcher.v1.RevokeKeyRequest\x1a\x1d.matcher.v1.RevokeKeyResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/keys:revoke:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,28 +53,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEKEYREQUEST'].fields_by_name['grants']._serialized_options = b'\342A\001\002'
   _globals['_ROTATEKEYREQUEST'].fields_by_name['principal']._loaded_options = None
   _globals['_ROTATEKEYREQUEST'].fields_by_name['principal']._serialized_options = b'\342A\001\002'
-  _globals['_ROLE']._serialized_start=1129
-  _globals['_ROLE']._serialized_end=1264
-  _globals['_GRANT']._serialized_start=135
-  _globals['_GRANT']._serialized_end=225
-  _globals['_ACCESSKEY']._serialized_start=228
-  _globals['_ACCESSKEY']._serialized_end=530
-  _globals['_CREATEKEYREQUEST']._serialized_start=533
-  _globals['_CREATEKEYREQUEST']._serialized_end=662
-  _globals['_CREATEKEYRESPONSE']._serialized_start=664
-  _globals['_CREATEKEYRESPONSE']._serialized_end=733
-  _globals['_LISTKEYSREQUEST']._serialized_start=735
-  _globals['_LISTKEYSREQUEST']._serialized_end=752
-  _globals['_LISTKEYSRESPONSE']._serialized_start=754
-  _globals['_LISTKEYSRESPONSE']._serialized_end=809
-  _globals['_ROTATEKEYREQUEST']._serialized_start=812
-  _globals['_ROTATEKEYREQUEST']._serialized_end=944
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=946
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=1015
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1017
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1068
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1070
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=1126
-  _globals['_KEYSERVICE']._serialized_start=1267
-  _globals['_KEYSERVICE']._serialized_end=1572
+  _globals['_KEYSERVICE'].methods_by_name['CreateKey']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['CreateKey']._serialized_options = b'\202\323\344\223\002\r\"\010/v1/keys:\001*'
+  _globals['_KEYSERVICE'].methods_by_name['ListKeys']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\202\323\344\223\002\n\022\010/v1/keys'
+  _globals['_KEYSERVICE'].methods_by_name['RotateKey']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['RotateKey']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/keys:rotate:\001*'
+  _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['RevokeKey']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/keys:revoke:\001*'
+  _globals['_ROLE']._serialized_start=1159
+  _globals['_ROLE']._serialized_end=1294
+  _globals['_GRANT']._serialized_start=165
+  _globals['_GRANT']._serialized_end=255
+  _globals['_ACCESSKEY']._serialized_start=258
+  _globals['_ACCESSKEY']._serialized_end=560
+  _globals['_CREATEKEYREQUEST']._serialized_start=563
+  _globals['_CREATEKEYREQUEST']._serialized_end=692
+  _globals['_CREATEKEYRESPONSE']._serialized_start=694
+  _globals['_CREATEKEYRESPONSE']._serialized_end=763
+  _globals['_LISTKEYSREQUEST']._serialized_start=765
+  _globals['_LISTKEYSREQUEST']._serialized_end=782
+  _globals['_LISTKEYSRESPONSE']._serialized_start=784
+  _globals['_LISTKEYSRESPONSE']._serialized_end=839
+  _globals['_ROTATEKEYREQUEST']._serialized_start=842
+  _globals['_ROTATEKEYREQUEST']._serialized_end=974
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=976
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=1045
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1047
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1098
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=1100
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=1156
+  _globals['_KEYSERVICE']._serialized_start=1297
+  _globals['_KEYSERVICE']._serialized_end=1697
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
@@ -31,7 +32,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from matcher.v1 import routing_pb2 as matcher_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17matcher/v1/roster.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x18matcher/v1/routing.proto\"\x8b\x05\n\x05\x41gent\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x11\n\tinterests\x18\x03 \x03(\t\x12!\n\x06skills\x18\x04 \x03(\x0b\x32\x11.matcher.v1.Skill\x12\x11\n\tlanguages\x18\x05 \x03(\t\x12&\n\x08\x63\x61pacity\x18\x06 \x01(\x0b\x32\x14.matcher.v1.Capacity\x12\r\n\x05pools\x18\x07 \x03(\t\x12\'\n\x06status\x18\x08 \x01(\x0e\x32\x17.matcher.v1.AgentStatus\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nidle_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04load\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12%\n\x05holds\x18\x0e \x03(\x0b\x32\x10.matcher.v1.HoldB\x04\xe2\x41\x01\x03\x12\x1b\n\rstatus_reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x15heartbeat_expire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x11\n\x03uid\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x10silent_interests\x18\x14 \x03(\x0b\x32\x1a.matcher.v1.SilentInterestB\x04\xe2\x41\x01\x03\x12\x0f\n\x07manager\x18\x15 \x01(\t\"L\n\x0eSilentInterest\x12\x10\n\x08interest\x18\x01 \x01(\t\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.matcher.v1.SilentReason\"1\n\x05Skill\x12\x13\n\x05skill\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05level\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\"H\n\x08\x43\x61pacity\x12\r\n\x05total\x18\x01 \x01(\x05\x12-\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x1b.matcher.v1.ChannelCapacity\"I\n\x0f\x43hannelCapacity\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x63ost\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x0b\n\x03max\x18\x03 \x01(\x05\"k\n\x04Hold\x12\x13\n\x0breservation\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0c\n\x04\x63ost\x18\x03 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x0b\n\x04Pool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x31\n\x0eoffer_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x61\x63\x63\x65pted_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10wrap_up_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0e\x61\x66\x66inity_floor\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x61\x66\x66inity_tolerance\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12&\n\x18\x65\x66\x66\x65\x63tive_affinity_floor\x18\x08 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12*\n\x1c\x65\x66\x66\x65\x63tive_affinity_tolerance\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0e\n\x06scorer\x18\r \x01(\t\x12\x1c\n\x0escorer_serving\x18\" \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\rwait_duration\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x0bwait_weight\x18\x0f \x01(\x01H\x02\x88\x01\x01\x12-\n\nhead_start\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nmax_missed\x18\x11 \x01(\x05H\x03\x88\x01\x01\x12\x30\n\ridle_duration\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x15relationship_duration\x18\x13 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11relationship_wait\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmatching_window\x18\x15 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\x07waiting\x18\x16 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x11\n\x03uid\x18\x18 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\nsmall_talk\x18\x1a \x03(\t\x12\x33\n\x0fwhen_overloaded\x18\x17 \x01(\x0e\x32\x1a.matcher.v1.WhenOverloaded\x12#\n\x07wrap_up\x18\x1b \x01(\x0b\x32\x12.matcher.v1.WrapUp\x12\x19\n\x0cmax_declined\x18\x1e \x01(\x05H\x04\x88\x01\x01\x12\x39\n\x16return_within_duration\x18\x1f \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x1csecond_complete_ends_wrap_up\x18\x1c \x01(\x08\x12:\n\x17\x66irst_response_duration\x18\x1d \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0eprofile_weight\x18! \x01(\x01H\x05\x88\x01\x01\x12\x11\n\tlistening\x18% \x01(\x08\x12\x15\n\rcontrol_share\x18# \x01(\x01\x12%\n\x1d\x63ontrol_forgoes_relationships\x18$ \x01(\x08\x42\x11\n\x0f_affinity_floorB\x15\n\x13_affinity_toleranceB\x0e\n\x0c_wait_weightB\r\n\x0b_max_missedB\x0f\n\r_max_declinedB\x11\n\x0f_profile_weight\"\xd0\x01\n\x06WrapUp\x12\x31\n\x0e\x61\x66ter_complete\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x61\x66ter_transfer\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x61\x66ter_cancel\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x61\x66ter_expiry\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"-\n\x04Site\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"j\n\x12\x43reateAgentRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x05\x61gent\x18\x03 \x01(\x0b\x32\x11.matcher.v1.AgentB\x04\xe2\x41\x01\x02\"%\n\x0fGetAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x9b\x01\n\x11ListAgentsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\'\n\x06status\x18\x05 \x01(\x0e\x32\x17.matcher.v1.AgentStatus\x12\x12\n\nwith_holds\x18\x06 \x01(\x08\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.matcher.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x12UpdateAgentRequest\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.matcher.v1.AgentB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"E\n\x12\x44\x65leteAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"\x95\x01\n\x13ImportAgentsRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.matcher.v1.ImportConfigH\x00\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x15.matcher.v1.ImportRowH\x00\x12$\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x15.matcher.v1.ImportEndH\x00\x42\x06\n\x04step\"\xa5\x01\n\x0cImportConfig\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\r\n\x05prune\x18\x03 \x01(\x08\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x0bmax_removed\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_max_removed\"\x0b\n\tImportEnd\"\x89\x01\n\tImportRow\x12\x0b\n\x03row\x18\x01 \x01(\x03\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x05\x61gent\x18\x03 \x01(\x0b\x32\x11.matcher.v1.AgentB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"I\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x03(\t\x12\x0c\n\x04lost\x18\x04 \x01(\x05\"\xe9\x03\n\x14ImportAgentsResponse\x12\x0b\n\x03row\x18\x01 \x01(\x03\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x37\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\'.matcher.v1.ImportAgentsResponse.Action\x12\"\n\x06status\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12(\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x17.matcher.v1.FieldChange\x12@\n\x0bstatus_kept\x18\x06 \x01(\x0e\x32+.matcher.v1.ImportAgentsResponse.StatusKept\x12\x34\n\x10silent_interests\x18\n \x03(\x0b\x32\x1a.matcher.v1.SilentInterest\"c\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x43REATED\x10\x01\x12\x0b\n\x07UPDATED\x10\x02\x12\r\n\tUNCHANGED\x10\x03\x12\x0c\n\x08REJECTED\x10\x04\x12\n\n\x06PRUNED\x10\x05\"Q\n\nStatusKept\x12\x1b\n\x17STATUS_KEPT_UNSPECIFIED\x10\x00\x12\x14\n\x10STATUS_NOT_NAMED\x10\x01\x12\x10\n\x0cNO_HEARTBEAT\x10\x02\"7\n\x12\x46orgetAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"Z\n\x15SetAgentStatusRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x17.matcher.v1.AgentStatusB\x04\xe2\x41\x01\x02\"f\n\x11\x43reatePoolRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07pool_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04pool\x18\x03 \x01(\x0b\x32\x10.matcher.v1.PoolB\x04\xe2\x41\x01\x02\"$\n\x0eGetPoolRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"O\n\x10ListPoolsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListPoolsResponse\x12\x1f\n\x05pools\x18\x01 \x03(\x0b\x32\x10.matcher.v1.Pool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x11UpdatePoolRequest\x12$\n\x04pool\x18\x01 \x01(\x0b\x32\x10.matcher.v1.PoolB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"5\n\x11\x44\x65letePoolRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"*\n\x11\x43reateSiteRequest\x12\x15\n\x07site_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"9\n\x10ListSitesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"M\n\x11ListSitesResponse\x12\x1f\n\x05sites\x18\x01 \x03(\x0b\x32\x10.matcher.v1.Site\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11\x44\x65leteSiteRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"%\n\x0fGetUsageRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"-\n\x05Usage\x12$\n\x06quotas\x18\x01 \x03(\x0b\x32\x14.matcher.v1.QuotaUse\"6\n\x08QuotaUse\x12\r\n\x05quota\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x01\"N\n\x10\x42\x65\x61tAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x11\x42\x65\x61tAgentResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.matcher.v1.AgentStatus\"0\n\x18WatchReservationsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x19WatchReservationsResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.matcher.v1.Reservation*\\\n\x0b\x41gentStatus\x12\x1c\n\x18\x41GENT_STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\x12\x0b\n\x07OFFLINE\x10\x03\x12\x08\n\x04\x41WAY\x10\x04*S\n\x0cSilentReason\x12\x1d\n\x19SILENT_REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10UNKNOWN_TO_MODEL\x10\x01\x12\x0e\n\nSMALL_TALK\x10\x02*k\n\x0eWhenOverloaded\x12\x1f\n\x1bWHEN_OVERLOADED_UNSPECIFIED\x10\x00\x12\x1a\n\x16WHEN_OVERLOADED_REFUSE\x10\x01\x12\x1c\n\x18WHEN_OVERLOADED_FALLBACK\x10\x02\x32\xc7\n\n\rRosterService\x12@\n\x0b\x43reateAgent\x12\x1e.matcher.v1.CreateAgentRequest\x1a\x11.matcher.v1.Agent\x12:\n\x08GetAgent\x12\x1b.matcher.v1.GetAgentRequest\x1a\x11.matcher.v1.Agent\x12K\n\nListAgents\x12\x1d.matcher.v1.ListAgentsRequest\x1a\x1e.matcher.v1.ListAgentsResponse\x12@\n\x0bUpdateAgent\x12\x1e.matcher.v1.UpdateAgentRequest\x1a\x11.matcher.v1.Agent\x12\x45\n\x0b\x44\x65leteAgent\x12\x1e.matcher.v1.DeleteAgentRequest\x1a\x16.google.protobuf.Empty\x12\x45\n\x0b\x46orgetAgent\x12\x1e.matcher.v1.ForgetAgentRequest\x1a\x16.google.protobuf.Empty\x12U\n\x0cImportAgents\x12\x1f.matcher.v1.ImportAgentsRequest\x1a .matcher.v1.ImportAgentsResponse(\x01\x30\x01\x12\x46\n\x0eSetAgentStatus\x12!.matcher.v1.SetAgentStatusRequest\x1a\x11.matcher.v1.Agent\x12H\n\tBeatAgent\x12\x1c.matcher.v1.BeatAgentRequest\x1a\x1d.matcher.v1.BeatAgentResponse\x12\x62\n\x11WatchReservations\x12$.matcher.v1.WatchReservationsRequest\x1a%.matcher.v1.WatchReservationsResponse0\x01\x12=\n\nCreatePool\x12\x1d.matcher.v1.CreatePoolRequest\x1a\x10.matcher.v1.Pool\x12\x37\n\x07GetPool\x12\x1a.matcher.v1.GetPoolRequest\x1a\x10.matcher.v1.Pool\x12H\n\tListPools\x12\x1c.matcher.v1.ListPoolsRequest\x1a\x1d.matcher.v1.ListPoolsResponse\x12=\n\nUpdatePool\x12\x1d.matcher.v1.UpdatePoolRequest\x1a\x10.matcher.v1.Pool\x12\x43\n\nDeletePool\x12\x1d.matcher.v1.DeletePoolRequest\x1a\x16.google.protobuf.Empty\x12=\n\nCreateSite\x12\x1d.matcher.v1.CreateSiteRequest\x1a\x10.matcher.v1.Site\x12H\n\tListSites\x12\x1c.matcher.v1.ListSitesRequest\x1a\x1d.matcher.v1.ListSitesResponse\x12\x43\n\nDeleteSite\x12\x1d.matcher.v1.DeleteSiteRequest\x1a\x16.google.protobuf.Empty\x12:\n\x08GetUsage\x12\x1b.matcher.v1.GetUsageRequest\x1a\x11.matcher.v1.Usageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17matcher/v1/roster.proto\x12\nmatcher.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x18matcher/v1/routing.proto\"\x8b\x05\n\x05\x41gent\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x11\n\tinterests\x18\x03 \x03(\t\x12!\n\x06skills\x18\x04 \x03(\x0b\x32\x11.matcher.v1.Skill\x12\x11\n\tlanguages\x18\x05 \x03(\t\x12&\n\x08\x63\x61pacity\x18\x06 \x01(\x0b\x32\x14.matcher.v1.Capacity\x12\r\n\x05pools\x18\x07 \x03(\t\x12\'\n\x06status\x18\x08 \x01(\x0e\x32\x17.matcher.v1.AgentStatus\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\nidle_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04load\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12%\n\x05holds\x18\x0e \x03(\x0b\x32\x10.matcher.v1.HoldB\x04\xe2\x41\x01\x03\x12\x1b\n\rstatus_reason\x18\x0f \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x15heartbeat_expire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x11\n\x03uid\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x10silent_interests\x18\x14 \x03(\x0b\x32\x1a.matcher.v1.SilentInterestB\x04\xe2\x41\x01\x03\x12\x0f\n\x07manager\x18\x15 \x01(\t\"L\n\x0eSilentInterest\x12\x10\n\x08interest\x18\x01 \x01(\t\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.matcher.v1.SilentReason\"1\n\x05Skill\x12\x13\n\x05skill\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05level\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\"H\n\x08\x43\x61pacity\x12\r\n\x05total\x18\x01 \x01(\x05\x12-\n\x08\x63hannels\x18\x02 \x03(\x0b\x32\x1b.matcher.v1.ChannelCapacity\"I\n\x0f\x43hannelCapacity\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x63ost\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x0b\n\x03max\x18\x03 \x01(\x05\"k\n\x04Hold\x12\x13\n\x0breservation\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0c\n\x04\x63ost\x18\x03 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x0b\n\x04Pool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x31\n\x0eoffer_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x61\x63\x63\x65pted_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10wrap_up_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0e\x61\x66\x66inity_floor\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1f\n\x12\x61\x66\x66inity_tolerance\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12&\n\x18\x65\x66\x66\x65\x63tive_affinity_floor\x18\x08 \x01(\x01\x42\x04\xe2\x41\x01\x03\x12*\n\x1c\x65\x66\x66\x65\x63tive_affinity_tolerance\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\n \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0e\n\x06scorer\x18\r \x01(\t\x12\x1c\n\x0escorer_serving\x18\" \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\rwait_duration\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x0bwait_weight\x18\x0f \x01(\x01H\x02\x88\x01\x01\x12-\n\nhead_start\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nmax_missed\x18\x11 \x01(\x05H\x03\x88\x01\x01\x12\x30\n\ridle_duration\x18\x12 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x38\n\x15relationship_duration\x18\x13 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11relationship_wait\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmatching_window\x18\x15 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\x07waiting\x18\x16 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x11\n\x03uid\x18\x18 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\nsmall_talk\x18\x1a \x03(\t\x12\x33\n\x0fwhen_overloaded\x18\x17 \x01(\x0e\x32\x1a.matcher.v1.WhenOverloaded\x12#\n\x07wrap_up\x18\x1b \x01(\x0b\x32\x12.matcher.v1.WrapUp\x12\x19\n\x0cmax_declined\x18\x1e \x01(\x05H\x04\x88\x01\x01\x12\x39\n\x16return_within_duration\x18\x1f \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x1csecond_complete_ends_wrap_up\x18\x1c \x01(\x08\x12:\n\x17\x66irst_response_duration\x18\x1d \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0eprofile_weight\x18! \x01(\x01H\x05\x88\x01\x01\x12\x11\n\tlistening\x18% \x01(\x08\x12\x15\n\rcontrol_share\x18# \x01(\x01\x12%\n\x1d\x63ontrol_forgoes_relationships\x18$ \x01(\x08\x42\x11\n\x0f_affinity_floorB\x15\n\x13_affinity_toleranceB\x0e\n\x0c_wait_weightB\r\n\x0b_max_missedB\x0f\n\r_max_declinedB\x11\n\x0f_profile_weight\"\xd0\x01\n\x06WrapUp\x12\x31\n\x0e\x61\x66ter_complete\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x61\x66ter_transfer\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x61\x66ter_cancel\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x61\x66ter_expiry\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"-\n\x04Site\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x11\n\x03uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"j\n\x12\x43reateAgentRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x05\x61gent\x18\x03 \x01(\x0b\x32\x11.matcher.v1.AgentB\x04\xe2\x41\x01\x02\"%\n\x0fGetAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x9b\x01\n\x11ListAgentsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\'\n\x06status\x18\x05 \x01(\x0e\x32\x17.matcher.v1.AgentStatus\x12\x12\n\nwith_holds\x18\x06 \x01(\x08\"P\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.matcher.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x12UpdateAgentRequest\x12&\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.matcher.v1.AgentB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"E\n\x12\x44\x65leteAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"\x95\x01\n\x13ImportAgentsRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.matcher.v1.ImportConfigH\x00\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x15.matcher.v1.ImportRowH\x00\x12$\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x15.matcher.v1.ImportEndH\x00\x42\x06\n\x04step\"\xa5\x01\n\x0cImportConfig\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\r\n\x05prune\x18\x03 \x01(\x08\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x18\n\x0bmax_removed\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_max_removed\"\x0b\n\tImportEnd\"\x89\x01\n\tImportRow\x12\x0b\n\x03row\x18\x01 \x01(\x03\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x05\x61gent\x18\x03 \x01(\x0b\x32\x11.matcher.v1.AgentB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"I\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x03(\t\x12\x0c\n\x04lost\x18\x04 \x01(\x05\"\xe9\x03\n\x14ImportAgentsResponse\x12\x0b\n\x03row\x18\x01 \x01(\x03\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x37\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\'.matcher.v1.ImportAgentsResponse.Action\x12\"\n\x06status\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\x12(\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x17.matcher.v1.FieldChange\x12@\n\x0bstatus_kept\x18\x06 \x01(\x0e\x32+.matcher.v1.ImportAgentsResponse.StatusKept\x12\x34\n\x10silent_interests\x18\n \x03(\x0b\x32\x1a.matcher.v1.SilentInterest\"c\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x43REATED\x10\x01\x12\x0b\n\x07UPDATED\x10\x02\x12\r\n\tUNCHANGED\x10\x03\x12\x0c\n\x08REJECTED\x10\x04\x12\n\n\x06PRUNED\x10\x05\"Q\n\nStatusKept\x12\x1b\n\x17STATUS_KEPT_UNSPECIFIED\x10\x00\x12\x14\n\x10STATUS_NOT_NAMED\x10\x01\x12\x10\n\x0cNO_HEARTBEAT\x10\x02\"7\n\x12\x46orgetAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"Z\n\x15SetAgentStatusRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x17.matcher.v1.AgentStatusB\x04\xe2\x41\x01\x02\"f\n\x11\x43reatePoolRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07pool_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04pool\x18\x03 \x01(\x0b\x32\x10.matcher.v1.PoolB\x04\xe2\x41\x01\x02\"$\n\x0eGetPoolRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"O\n\x10ListPoolsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListPoolsResponse\x12\x1f\n\x05pools\x18\x01 \x03(\x0b\x32\x10.matcher.v1.Pool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x11UpdatePoolRequest\x12$\n\x04pool\x18\x01 \x01(\x0b\x32\x10.matcher.v1.PoolB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"5\n\x11\x44\x65letePoolRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"*\n\x11\x43reateSiteRequest\x12\x15\n\x07site_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"9\n\x10ListSitesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"M\n\x11ListSitesResponse\x12\x1f\n\x05sites\x18\x01 \x03(\x0b\x32\x10.matcher.v1.Site\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11\x44\x65leteSiteRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"%\n\x0fGetUsageRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"-\n\x05Usage\x12$\n\x06quotas\x18\x01 \x03(\x0b\x32\x14.matcher.v1.QuotaUse\"6\n\x08QuotaUse\x12\r\n\x05quota\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x01\"N\n\x10\x42\x65\x61tAgentRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"m\n\x11\x42\x65\x61tAgentResponse\x12/\n\x0b\x65xpire_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.matcher.v1.AgentStatus\"0\n\x18WatchReservationsRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x19WatchReservationsResponse\x12,\n\x0breservation\x18\x01 \x01(\x0b\x32\x17.matcher.v1.Reservation*\\\n\x0b\x41gentStatus\x12\x1c\n\x18\x41GENT_STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06ONLINE\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\x12\x0b\n\x07OFFLINE\x10\x03\x12\x08\n\x04\x41WAY\x10\x04*S\n\x0cSilentReason\x12\x1d\n\x19SILENT_REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10UNKNOWN_TO_MODEL\x10\x01\x12\x0e\n\nSMALL_TALK\x10\x02*k\n\x0eWhenOverloaded\x12\x1f\n\x1bWHEN_OVERLOADED_UNSPECIFIED\x10\x00\x12\x1a\n\x16WHEN_OVERLOADED_REFUSE\x10\x01\x12\x1c\n\x18WHEN_OVERLOADED_FALLBACK\x10\x02\x32\x89\x10\n\rRosterService\x12l\n\x0b\x43reateAgent\x12\x1e.matcher.v1.CreateAgentRequest\x1a\x11.matcher.v1.Agent\"*\x82\xd3\xe4\x93\x02$\"\x1b/v1/{parent=sites/*}/agents:\x05\x61gent\x12_\n\x08GetAgent\x12\x1b.matcher.v1.GetAgentRequest\x1a\x11.matcher.v1.Agent\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/{name=sites/*/agents/*}\x12p\n\nListAgents\x12\x1d.matcher.v1.ListAgentsRequest\x1a\x1e.matcher.v1.ListAgentsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/{parent=sites/*}/agents\x12r\n\x0bUpdateAgent\x12\x1e.matcher.v1.UpdateAgentRequest\x1a\x11.matcher.v1.Agent\"0\x82\xd3\xe4\x93\x02*2!/v1/{agent.name=sites/*/agents/*}:\x05\x61gent\x12j\n\x0b\x44\x65leteAgent\x12\x1e.matcher.v1.DeleteAgentRequest\x1a\x16.google.protobuf.Empty\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/{name=sites/*/agents/*}\x12t\n\x0b\x46orgetAgent\x12\x1e.matcher.v1.ForgetAgentRequest\x1a\x16.google.protobuf.Empty\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/{name=sites/*/agents/*}:forget:\x01*\x12U\n\x0cImportAgents\x12\x1f.matcher.v1.ImportAgentsRequest\x1a .matcher.v1.ImportAgentsResponse(\x01\x30\x01\x12x\n\x0eSetAgentStatus\x12!.matcher.v1.SetAgentStatusRequest\x1a\x11.matcher.v1.Agent\"0\x82\xd3\xe4\x93\x02*\"%/v1/{name=sites/*/agents/*}:setStatus:\x01*\x12u\n\tBeatAgent\x12\x1c.matcher.v1.BeatAgentRequest\x1a\x1d.matcher.v1.BeatAgentResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/{name=sites/*/agents/*}:beat:\x01*\x12\x9c\x01\n\x11WatchReservations\x12$.matcher.v1.WatchReservationsRequest\x1a%.matcher.v1.WatchReservationsResponse\"8\x82\xd3\xe4\x93\x02\x32\x12\x30/v1/{parent=sites/*/agents/*}/reservations:watch0\x01\x12g\n\nCreatePool\x12\x1d.matcher.v1.CreatePoolRequest\x1a\x10.matcher.v1.Pool\"(\x82\xd3\xe4\x93\x02\"\"\x1a/v1/{parent=sites/*}/pools:\x04pool\x12[\n\x07GetPool\x12\x1a.matcher.v1.GetPoolRequest\x1a\x10.matcher.v1.Pool\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{name=sites/*/pools/*}\x12l\n\tListPools\x12\x1c.matcher.v1.ListPoolsRequest\x1a\x1d.matcher.v1.ListPoolsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{parent=sites/*}/pools\x12l\n\nUpdatePool\x12\x1d.matcher.v1.UpdatePoolRequest\x1a\x10.matcher.v1.Pool\"-\x82\xd3\xe4\x93\x02\'2\x1f/v1/{pool.name=sites/*/pools/*}:\x04pool\x12g\n\nDeletePool\x12\x1d.matcher.v1.DeletePoolRequest\x1a\x16.google.protobuf.Empty\"\"\x82\xd3\xe4\x93\x02\x1c*\x1a/v1/{name=sites/*/pools/*}\x12S\n\nCreateSite\x12\x1d.matcher.v1.CreateSiteRequest\x1a\x10.matcher.v1.Site\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/sites:\x01*\x12[\n\tListSites\x12\x1c.matcher.v1.ListSitesRequest\x1a\x1d.matcher.v1.ListSitesResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/sites\x12_\n\nDeleteSite\x12\x1d.matcher.v1.DeleteSiteRequest\x1a\x16.google.protobuf.Empty\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=sites/*}\x12\\\n\x08GetUsage\x12\x1b.matcher.v1.GetUsageRequest\x1a\x11.matcher.v1.Usage\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/{name=sites/*}/usageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -140,96 +141,132 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEATAGENTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_WATCHRESERVATIONSREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_WATCHRESERVATIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
-  _globals['_AGENTSTATUS']._serialized_start=5917
-  _globals['_AGENTSTATUS']._serialized_end=6009
-  _globals['_SILENTREASON']._serialized_start=6011
-  _globals['_SILENTREASON']._serialized_end=6094
-  _globals['_WHENOVERLOADED']._serialized_start=6096
-  _globals['_WHENOVERLOADED']._serialized_end=6203
-  _globals['_AGENT']._serialized_start=252
-  _globals['_AGENT']._serialized_end=903
-  _globals['_SILENTINTEREST']._serialized_start=905
-  _globals['_SILENTINTEREST']._serialized_end=981
-  _globals['_SKILL']._serialized_start=983
-  _globals['_SKILL']._serialized_end=1032
-  _globals['_CAPACITY']._serialized_start=1034
-  _globals['_CAPACITY']._serialized_end=1106
-  _globals['_CHANNELCAPACITY']._serialized_start=1108
-  _globals['_CHANNELCAPACITY']._serialized_end=1181
-  _globals['_HOLD']._serialized_start=1183
-  _globals['_HOLD']._serialized_end=1290
-  _globals['_POOL']._serialized_start=1293
-  _globals['_POOL']._serialized_end=2738
-  _globals['_WRAPUP']._serialized_start=2741
-  _globals['_WRAPUP']._serialized_end=2949
-  _globals['_SITE']._serialized_start=2951
-  _globals['_SITE']._serialized_end=2996
-  _globals['_CREATEAGENTREQUEST']._serialized_start=2998
-  _globals['_CREATEAGENTREQUEST']._serialized_end=3104
-  _globals['_GETAGENTREQUEST']._serialized_start=3106
-  _globals['_GETAGENTREQUEST']._serialized_end=3143
-  _globals['_LISTAGENTSREQUEST']._serialized_start=3146
-  _globals['_LISTAGENTSREQUEST']._serialized_end=3301
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=3303
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=3383
-  _globals['_UPDATEAGENTREQUEST']._serialized_start=3385
-  _globals['_UPDATEAGENTREQUEST']._serialized_end=3494
-  _globals['_DELETEAGENTREQUEST']._serialized_start=3496
-  _globals['_DELETEAGENTREQUEST']._serialized_end=3565
-  _globals['_IMPORTAGENTSREQUEST']._serialized_start=3568
-  _globals['_IMPORTAGENTSREQUEST']._serialized_end=3717
-  _globals['_IMPORTCONFIG']._serialized_start=3720
-  _globals['_IMPORTCONFIG']._serialized_end=3885
-  _globals['_IMPORTEND']._serialized_start=3887
-  _globals['_IMPORTEND']._serialized_end=3898
-  _globals['_IMPORTROW']._serialized_start=3901
-  _globals['_IMPORTROW']._serialized_end=4038
-  _globals['_FIELDCHANGE']._serialized_start=4040
-  _globals['_FIELDCHANGE']._serialized_end=4113
-  _globals['_IMPORTAGENTSRESPONSE']._serialized_start=4116
-  _globals['_IMPORTAGENTSRESPONSE']._serialized_end=4605
-  _globals['_IMPORTAGENTSRESPONSE_ACTION']._serialized_start=4423
-  _globals['_IMPORTAGENTSRESPONSE_ACTION']._serialized_end=4522
-  _globals['_IMPORTAGENTSRESPONSE_STATUSKEPT']._serialized_start=4524
-  _globals['_IMPORTAGENTSRESPONSE_STATUSKEPT']._serialized_end=4605
-  _globals['_FORGETAGENTREQUEST']._serialized_start=4607
-  _globals['_FORGETAGENTREQUEST']._serialized_end=4662
-  _globals['_SETAGENTSTATUSREQUEST']._serialized_start=4664
-  _globals['_SETAGENTSTATUSREQUEST']._serialized_end=4754
-  _globals['_CREATEPOOLREQUEST']._serialized_start=4756
-  _globals['_CREATEPOOLREQUEST']._serialized_end=4858
-  _globals['_GETPOOLREQUEST']._serialized_start=4860
-  _globals['_GETPOOLREQUEST']._serialized_end=4896
-  _globals['_LISTPOOLSREQUEST']._serialized_start=4898
-  _globals['_LISTPOOLSREQUEST']._serialized_end=4977
-  _globals['_LISTPOOLSRESPONSE']._serialized_start=4979
-  _globals['_LISTPOOLSRESPONSE']._serialized_end=5056
-  _globals['_UPDATEPOOLREQUEST']._serialized_start=5058
-  _globals['_UPDATEPOOLREQUEST']._serialized_end=5164
-  _globals['_DELETEPOOLREQUEST']._serialized_start=5166
-  _globals['_DELETEPOOLREQUEST']._serialized_end=5219
-  _globals['_CREATESITEREQUEST']._serialized_start=5221
-  _globals['_CREATESITEREQUEST']._serialized_end=5263
-  _globals['_LISTSITESREQUEST']._serialized_start=5265
-  _globals['_LISTSITESREQUEST']._serialized_end=5322
-  _globals['_LISTSITESRESPONSE']._serialized_start=5324
-  _globals['_LISTSITESRESPONSE']._serialized_end=5401
-  _globals['_DELETESITEREQUEST']._serialized_start=5403
-  _globals['_DELETESITEREQUEST']._serialized_end=5457
-  _globals['_GETUSAGEREQUEST']._serialized_start=5459
-  _globals['_GETUSAGEREQUEST']._serialized_end=5496
-  _globals['_USAGE']._serialized_start=5498
-  _globals['_USAGE']._serialized_end=5543
-  _globals['_QUOTAUSE']._serialized_start=5545
-  _globals['_QUOTAUSE']._serialized_end=5599
-  _globals['_BEATAGENTREQUEST']._serialized_start=5601
-  _globals['_BEATAGENTREQUEST']._serialized_end=5679
-  _globals['_BEATAGENTRESPONSE']._serialized_start=5681
-  _globals['_BEATAGENTRESPONSE']._serialized_end=5790
-  _globals['_WATCHRESERVATIONSREQUEST']._serialized_start=5792
-  _globals['_WATCHRESERVATIONSREQUEST']._serialized_end=5840
-  _globals['_WATCHRESERVATIONSRESPONSE']._serialized_start=5842
-  _globals['_WATCHRESERVATIONSRESPONSE']._serialized_end=5915
-  _globals['_ROSTERSERVICE']._serialized_start=6206
-  _globals['_ROSTERSERVICE']._serialized_end=7557
+  _globals['_ROSTERSERVICE'].methods_by_name['CreateAgent']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['CreateAgent']._serialized_options = b'\202\323\344\223\002$\"\033/v1/{parent=sites/*}/agents:\005agent'
+  _globals['_ROSTERSERVICE'].methods_by_name['GetAgent']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['GetAgent']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/{name=sites/*/agents/*}'
+  _globals['_ROSTERSERVICE'].methods_by_name['ListAgents']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['ListAgents']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/{parent=sites/*}/agents'
+  _globals['_ROSTERSERVICE'].methods_by_name['UpdateAgent']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['UpdateAgent']._serialized_options = b'\202\323\344\223\002*2!/v1/{agent.name=sites/*/agents/*}:\005agent'
+  _globals['_ROSTERSERVICE'].methods_by_name['DeleteAgent']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['DeleteAgent']._serialized_options = b'\202\323\344\223\002\035*\033/v1/{name=sites/*/agents/*}'
+  _globals['_ROSTERSERVICE'].methods_by_name['ForgetAgent']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['ForgetAgent']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/{name=sites/*/agents/*}:forget:\001*'
+  _globals['_ROSTERSERVICE'].methods_by_name['SetAgentStatus']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['SetAgentStatus']._serialized_options = b'\202\323\344\223\002*\"%/v1/{name=sites/*/agents/*}:setStatus:\001*'
+  _globals['_ROSTERSERVICE'].methods_by_name['BeatAgent']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['BeatAgent']._serialized_options = b'\202\323\344\223\002%\" /v1/{name=sites/*/agents/*}:beat:\001*'
+  _globals['_ROSTERSERVICE'].methods_by_name['WatchReservations']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['WatchReservations']._serialized_options = b'\202\323\344\223\0022\0220/v1/{parent=sites/*/agents/*}/reservations:watch'
+  _globals['_ROSTERSERVICE'].methods_by_name['CreatePool']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['CreatePool']._serialized_options = b'\202\323\344\223\002\"\"\032/v1/{parent=sites/*}/pools:\004pool'
+  _globals['_ROSTERSERVICE'].methods_by_name['GetPool']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['GetPool']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/{name=sites/*/pools/*}'
+  _globals['_ROSTERSERVICE'].methods_by_name['ListPools']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['ListPools']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/{parent=sites/*}/pools'
+  _globals['_ROSTERSERVICE'].methods_by_name['UpdatePool']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['UpdatePool']._serialized_options = b'\202\323\344\223\002\'2\037/v1/{pool.name=sites/*/pools/*}:\004pool'
+  _globals['_ROSTERSERVICE'].methods_by_name['DeletePool']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['DeletePool']._serialized_options = b'\202\323\344\223\002\034*\032/v1/{name=sites/*/pools/*}'
+  _globals['_ROSTERSERVICE'].methods_by_name['CreateSite']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['CreateSite']._serialized_options = b'\202\323\344\223\002\016\"\t/v1/sites:\001*'
+  _globals['_ROSTERSERVICE'].methods_by_name['ListSites']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['ListSites']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/sites'
+  _globals['_ROSTERSERVICE'].methods_by_name['DeleteSite']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['DeleteSite']._serialized_options = b'\202\323\344\223\002\024*\022/v1/{name=sites/*}'
+  _globals['_ROSTERSERVICE'].methods_by_name['GetUsage']._loaded_options = None
+  _globals['_ROSTERSERVICE'].methods_by_name['GetUsage']._serialized_options = b'\202\323\344\223\002\032\022\030/v1/{name=sites/*}/usage'
+  _globals['_AGENTSTATUS']._serialized_start=5947
+  _globals['_AGENTSTATUS']._serialized_end=6039
+  _globals['_SILENTREASON']._serialized_start=6041
+  _globals['_SILENTREASON']._serialized_end=6124
+  _globals['_WHENOVERLOADED']._serialized_start=6126
+  _globals['_WHENOVERLOADED']._serialized_end=6233
+  _globals['_AGENT']._serialized_start=282
+  _globals['_AGENT']._serialized_end=933
+  _globals['_SILENTINTEREST']._serialized_start=935
+  _globals['_SILENTINTEREST']._serialized_end=1011
+  _globals['_SKILL']._serialized_start=1013
+  _globals['_SKILL']._serialized_end=1062
+  _globals['_CAPACITY']._serialized_start=1064
+  _globals['_CAPACITY']._serialized_end=1136
+  _globals['_CHANNELCAPACITY']._serialized_start=1138
+  _globals['_CHANNELCAPACITY']._serialized_end=1211
+  _globals['_HOLD']._serialized_start=1213
+  _globals['_HOLD']._serialized_end=1320
+  _globals['_POOL']._serialized_start=1323
+  _globals['_POOL']._serialized_end=2768
+  _globals['_WRAPUP']._serialized_start=2771
+  _globals['_WRAPUP']._serialized_end=2979
+  _globals['_SITE']._serialized_start=2981
+  _globals['_SITE']._serialized_end=3026
+  _globals['_CREATEAGENTREQUEST']._serialized_start=3028
+  _globals['_CREATEAGENTREQUEST']._serialized_end=3134
+  _globals['_GETAGENTREQUEST']._serialized_start=3136
+  _globals['_GETAGENTREQUEST']._serialized_end=3173
+  _globals['_LISTAGENTSREQUEST']._serialized_start=3176
+  _globals['_LISTAGENTSREQUEST']._serialized_end=3331
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=3333
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=3413
+  _globals['_UPDATEAGENTREQUEST']._serialized_start=3415
+  _globals['_UPDATEAGENTREQUEST']._serialized_end=3524
+  _globals['_DELETEAGENTREQUEST']._serialized_start=3526
+  _globals['_DELETEAGENTREQUEST']._serialized_end=3595
+  _globals['_IMPORTAGENTSREQUEST']._serialized_start=3598
+  _globals['_IMPORTAGENTSREQUEST']._serialized_end=3747
+  _globals['_IMPORTCONFIG']._serialized_start=3750
+  _globals['_IMPORTCONFIG']._serialized_end=3915
+  _globals['_IMPORTEND']._serialized_start=3917
+  _globals['_IMPORTEND']._serialized_end=3928
+  _globals['_IMPORTROW']._serialized_start=3931
+  _globals['_IMPORTROW']._serialized_end=4068
+  _globals['_FIELDCHANGE']._serialized_start=4070
+  _globals['_FIELDCHANGE']._serialized_end=4143
+  _globals['_IMPORTAGENTSRESPONSE']._serialized_start=4146
+  _globals['_IMPORTAGENTSRESPONSE']._serialized_end=4635
+  _globals['_IMPORTAGENTSRESPONSE_ACTION']._serialized_start=4453
+  _globals['_IMPORTAGENTSRESPONSE_ACTION']._serialized_end=4552
+  _globals['_IMPORTAGENTSRESPONSE_STATUSKEPT']._serialized_start=4554
+  _globals['_IMPORTAGENTSRESPONSE_STATUSKEPT']._serialized_end=4635
+  _globals['_FORGETAGENTREQUEST']._serialized_start=4637
+  _globals['_FORGETAGENTREQUEST']._serialized_end=4692
+  _globals['_SETAGENTSTATUSREQUEST']._serialized_start=4694
+  _globals['_SETAGENTSTATUSREQUEST']._serialized_end=4784
+  _globals['_CREATEPOOLREQUEST']._serialized_start=4786
+  _globals['_CREATEPOOLREQUEST']._serialized_end=4888
+  _globals['_GETPOOLREQUEST']._serialized_start=4890
+  _globals['_GETPOOLREQUEST']._serialized_end=4926
+  _globals['_LISTPOOLSREQUEST']._serialized_start=4928
+  _globals['_LISTPOOLSREQUEST']._serialized_end=5007
+  _globals['_LISTPOOLSRESPONSE']._serialized_start=5009
+  _globals['_LISTPOOLSRESPONSE']._serialized_end=5086
+  _globals['_UPDATEPOOLREQUEST']._serialized_start=5088
+  _globals['_UPDATEPOOLREQUEST']._serialized_end=5194
+  _globals['_DELETEPOOLREQUEST']._serialized_start=5196
+  _globals['_DELETEPOOLREQUEST']._serialized_end=5249
+  _globals['_CREATESITEREQUEST']._serialized_start=5251
+  _globals['_CREATESITEREQUEST']._serialized_end=5293
+  _globals['_LISTSITESREQUEST']._serialized_start=5295
+  _globals['_LISTSITESREQUEST']._serialized_end=5352
+  _globals['_LISTSITESRESPONSE']._serialized_start=5354
+  _globals['_LISTSITESRESPONSE']._serialized_end=5431
+  _globals['_DELETESITEREQUEST']._serialized_start=5433
+  _globals['_DELETESITEREQUEST']._serialized_end=5487
+  _globals['_GETUSAGEREQUEST']._serialized_start=5489
+  _globals['_GETUSAGEREQUEST']._serialized_end=5526
+  _globals['_USAGE']._serialized_start=5528
+  _globals['_USAGE']._serialized_end=5573
+  _globals['_QUOTAUSE']._serialized_start=5575
+  _globals['_QUOTAUSE']._serialized_end=5629
+  _globals['_BEATAGENTREQUEST']._serialized_start=5631
+  _globals['_BEATAGENTREQUEST']._serialized_end=5709
+  _globals['_BEATAGENTRESPONSE']._serialized_start=5711
+  _globals['_BEATAGENTRESPONSE']._serialized_end=5820
+  _globals['_WATCHRESERVATIONSREQUEST']._serialized_start=5822
+  _globals['_WATCHRESERVATIONSREQUEST']._serialized_end=5870
+  _globals['_WATCHRESERVATIONSRESPONSE']._serialized_start=5872
+  _globals['_WATCHRESERVATIONSRESPONSE']._serialized_end=5945
+  _globals['_ROSTERSERVICE']._serialized_start=6236
+  _globals['_ROSTERSERVICE']._serialized_end=8293
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,55 @@
+"""The command `matcher web`: the API over HTTP and JSON, as a client of the service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from matcher.cli.session import CommandError, Session, command
+
+NO_EXTRA = "matcher web needs what `pip install 'affinity-matcher[web]'` installs"
+NO_RIGHTS = (
+    "matcher web calls the service with its visitors' own credentials: a certificate of its own would lend its rights "
+    "to everybody; leave --tls-cert and --tls-key out"
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    command(app, "web")(web)
+
+
+async def web(
+    session: Session,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="Where to listen; elsewhere than on loopback put TLS in front."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: any that is free.")] = 8080,
+) -> None:
+    """Serve the API over HTTP and JSON until Ctrl-C, and its description at /openapi.json.
+
+    Every call goes on with the Authorization header of the request, and with no rights besides: --token-file and
+    MATCHER_TOKEN are not used.
+    """
+    try:
+        from matcher.web.calls import Service
+        from matcher.web.serve import serve
+    except ModuleNotFoundError as error:
+        raise CommandError(f"{NO_EXTRA} ({error.name} is missing)") from None
+    if session.tls_cert or session.tls_key:
+        raise CommandError(NO_RIGHTS)
+    service = Service(session.target, session.credentials(), session.deadlines())
+
+    def ready(address: str) -> None:
+        if session.as_json:
+            session.write_json({"address": address, "service": session.target})
+        else:
+            session.say(f"HTTP and JSON on {address}, for the service at {session.target}")
+        session.flush()
+
+    try:
+        await serve(service, host, port, ready)
+    except OSError as error:
+        raise CommandError(f"{host}:{port} cannot be listened on: {error.strerror}") from None

@@ -1,0 +1,75 @@
+"""The application of the other door: the API, its description, and who may ask where there is no login."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from matcher.web.bindings import table
+from matcher.web.calls import Service
+from matcher.web.door import HEADERS, Door, fault_response
+from matcher.web.faults import Violation, fields_invalid
+from matcher.web.openapi import document_text
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyHosts:
+    """Refuses requests to another host's name: a page of another site could have its name point to this machine."""
+
+    app: ASGIApp
+    hosts: frozenset[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] == "http" and not self._is_meant(scope):
+            fault = fields_invalid([Violation("host", f"is none of {', '.join(sorted(self.hosts))}")], 421)
+            await fault_response(fault)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _is_meant(self, scope: Scope) -> bool:
+        named = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+        return len(named) == 1 and _without_port(named[0]) in self.hosts
+
+
+def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+    """Return the application; hosts: the only names that it answers to, none: any."""
+    channels: list[grpc.aio.Channel] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with service.channel() as channel:
+            channels.append(channel)
+            yield
+            channels.clear()
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        await Door(table(), service, channels[0])(scope, receive, send)
+
+    described = document_text(table())
+
+    async def describe(_: Request) -> Response:
+        return Response(described, headers=dict(HEADERS), media_type="application/json")
+
+    app = Starlette(
+        routes=[Route("/openapi.json", describe), Mount("/", app=call)],
+        lifespan=lifespan,
+    )
+    return OnlyHosts(app, hosts) if hosts else app
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]

@@ -1,0 +1,67 @@
+"""The process of the other door: uvicorn with the application, until it is told to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from matcher.web.app import LOOPBACK, application
+from matcher.web.calls import Service
+
+CONNECTIONS: Final = 2_000
+"""At once, streams among them; more are answered 503."""
+IDLE_SECONDS: Final = 75
+"""After this time without a request a connection is closed; a proxy in front keeps its own for a minute."""
+STOP_SECONDS: Final = 5
+"""How long calls in flight may go on when the process is told to stop; streams end."""
+
+
+async def serve(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; `ready` is called with the address, once it is taken. Raises OSError."""
+    listener = listen(host, port)
+    config = uvicorn.Config(
+        application(service, LOOPBACK if is_loopback(host) else frozenset()),
+        http="h11",
+        ws="none",
+        access_log=False,  # paths hold ids of customers and contacts
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    taken, number = listener.getsockname()[:2]
+    ready(f"http://{f'[{taken}]' if ':' in taken else taken}:{number}")
+    with listener:
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises OSError.
+
+    Its protocol is named: asyncio sets TCP_NODELAY only where it is, and without that an answer takes 40 ms more.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

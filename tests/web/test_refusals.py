@@ -1,0 +1,140 @@
+"""Requests that the door refuses by itself: with a status, a reason, and the name of what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from matcher.web.bindings import table
+from matcher.web.bodies import BODY_BYTES, read
+from matcher.web.faults import Fault
+from tests.web.door import Door
+
+ROUTE = "/v1/sites/default/contacts:route"
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({"mesage": {}}, {"mesage": "is no field of this request"}),
+        ({"message": []}, {"message": "is not an object"}),
+        ({"message": {"requiredSkills": {}}}, {"message.required_skills": "is not a list"}),
+        (
+            {"message": {"requiredSkills": [{"levl": 1}]}},
+            {"message.required_skills[0].levl": "is no field of this request"},
+        ),
+        ({"message": {"requiredSkills": [{"minLevel": "x"}]}}, None),
+        ({"message": {"text": 5}}, {"message.text": "is not a text"}),
+        ({"wait": 1}, {"wait": "is not true or false"}),
+        ({"waitDuration": "soon"}, {"wait_duration": 'is not a duration, such as "90s"'}),
+        (
+            {"contactId": "a", "contact_id": "a"},
+            {"contact_id": "is given twice, as written in the proto and as in JSON"},
+        ),
+        ({"parent": "sites/other"}, {"parent": "is another one in the body than in the path"}),
+    ],
+)
+async def test_a_wrong_field_is_named_by_its_path(door: Door, body: object, wrong: dict[str, str] | None) -> None:
+    """The reason is FIELDS_INVALID, as the service's own."""
+    got = await door.ask("POST", ROUTE, body)
+    assert (got.code, got.reason) == (400, "FIELDS_INVALID")
+    assert wrong is None or got.wrong == wrong
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b'{"wait":true,"wait":false}',
+        b'{"wait":NaN}',
+        b'{"message":' * 5000,
+        b"[" * 100_000,
+    ],
+)
+async def test_a_body_that_is_no_json_object_is_malformed(door: Door, body: bytes) -> None:
+    """None of them reaches the service."""
+    got = await door.ask("POST", ROUTE, body)
+    assert (got.code, got.reason) == (400, "MESSAGE_MALFORMED")
+
+
+async def test_a_page_of_another_site_can_call_nothing(door: Door) -> None:
+    """A form's content type is refused, also without a body, and so is a name that only points to this machine."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"):
+        assert (await door.ask("POST", ROUTE, b"{}", {"content-type": kind})).code == 415
+    assert (await door.ask("POST", "/v1/sites/default/contacts/c:cancel", headers={"content-length": "0"})).code == 415
+    other = await door.ask("GET", "/v1/sites", headers={"host": "evil.example:8080"})
+    assert (other.code, list(other.wrong)) == (421, ["host"])
+    assert "access-control-allow-origin" not in (await door.ask("GET", "/v1/sites")).headers
+
+
+async def test_a_body_is_bounded_before_it_is_read(door: Door) -> None:
+    """A declared length above the limit is answered at once."""
+    got = await door.ask("POST", ROUTE, b"", {"content-length": str(BODY_BYTES + 1)})
+    assert (got.code, got.reason) == (413, "MESSAGE_TOO_LARGE")
+
+
+async def test_a_body_of_unknown_length_is_bounded_as_it_comes() -> None:
+    """The part that passes the limit ends it."""
+    part: Message = {"type": "http.request", "body": bytes(2**20), "more_body": True}
+    left = [part] * 10
+
+    async def receive() -> Message:
+        return left.pop()
+
+    with pytest.raises(Fault) as raised:
+        await read(
+            Request({"type": "http", "headers": []}, receive), table().methods["/matcher.v1.RosterService/GetAgent"]
+        )
+    assert raised.value.http == 413
+    assert len(left) == 5
+
+
+async def test_a_sender_that_stops_is_cut_off() -> None:
+    """A body that does not arrive in time is answered 408."""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(Fault) as raised:
+        await read(
+            Request({"type": "http", "headers": []}, receive),
+            table().methods["/matcher.v1.RosterService/GetAgent"],
+            seconds=0.01,
+        )
+    assert (raised.value.http, raised.value.headers["connection"]) == (408, "close")
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "code", "allow"),
+    [
+        ("GET", "/", 404, ""),
+        ("GET", "/v1/sites/default/agents/", 404, ""),
+        ("GET", "/v1//sites", 404, ""),
+        ("GET", "/v1/sites/default/../other/agents", 404, ""),
+        ("GET", "/V1/sites", 404, ""),
+        ("PUT", "/v1/sites/default/agents", 405, "GET, POST"),
+        ("GET", "/matcher.v1.RosterService/ListSites", 405, "POST"),
+        ("POST", "/matcher.v1.RosterService/ImportAgents", 501, ""),
+        ("POST", "/grpc.health.v1.Health/Check", 404, ""),
+    ],
+)
+async def test_a_path_without_a_method(door: Door, verb: str, path: str, code: int, allow: str) -> None:
+    """No path is made fit: what is not written exactly as a rule says is not there."""
+    got = await door.ask(verb, path, {} if verb in ("POST", "PUT") else None)
+    assert (got.code, got.headers.get("allow", "")) == (code, allow)
+    assert got.reason == "METHOD_NOT_FOUND"
+
+
+async def test_an_encoded_name_reaches_the_services_own_check(door: Door) -> None:
+    """Dots, NUL and slashes behind escapes are part of a name that the service refuses; the door refuses bad UTF-8."""
+    for agent in ("%2e%2e", "a%00b", "a%2Fb", "%25", "MAYA"):
+        got = await door.ask("GET", f"/v1/sites/default/agents/{agent}")
+        assert (got.code, list(got.wrong)) == (400, ["name"])
+    assert list((await door.ask("GET", "/v1/sites/default/agents/%ff")).wrong) == ["path"]

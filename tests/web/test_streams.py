@@ -1,0 +1,62 @@
+"""Streams over HTTP: what a browser's EventSource sees, and how it goes on after a break."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from tests.processes import Server, metric
+from tests.web.door import SECONDS, Door
+from tests.web.test_calls import HORSE, site_with_fiona
+
+
+async def test_a_contacts_stream_goes_on_after_the_last_event_and_ends_for_good(service: Server, door: Door) -> None:
+    """Each step has its sequence as id; the last is followed by `end`; coming back after it is answered 204."""
+    site = await site_with_fiona(service, door)
+    contact = f"{site}/contacts/c-1"
+    await door.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": "c-1"})
+    async with door.stream(f"{contact}:watch") as events:
+        first = await anext(events)
+        assert (first["id"], json.loads(first["data"])["cause"]) == ("1", "CAUSE_OFFERED")
+        assert (await door.ask("POST", f"{contact}:cancel", {})).code == 200
+        canceled = await anext(events)
+        assert (canceled["id"], json.loads(canceled["data"])["state"]) == ("2", "CONTACT_CANCELED")
+        assert await anext(events) == {"event": "end", "data": "{}"}
+    async with door.stream(f"{contact}:watch", last_event="1") as events:
+        assert await anext(events) == canceled
+    ended = await door.ask("GET", f"{contact}:watch", headers={"last-event-id": "2"})
+    assert (ended.code, ended.text) == (204, "")
+
+
+async def test_a_sites_stream_resumes_by_its_token(service: Server, door: Door) -> None:
+    """What happened while nobody watched comes after the event whose id is given."""
+    site = await site_with_fiona(service, door)
+    async with door.stream(f"{site}/events:watch") as events:
+        sign = await anext(events)
+        assert json.loads(sign["data"]) == {"resumeToken": sign["id"]}
+    await door.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": "c-1"})
+    async with door.stream(f"{site}/events:watch", last_event=sign["id"]) as events:
+        missed = await anext(events)
+        while "event" not in json.loads(missed["data"]):
+            missed = await anext(events)
+    assert json.loads(missed["data"])["event"]["contact"].endswith("/contacts/c-1")
+
+
+async def test_a_stream_that_is_refused_is_an_answer_with_its_code(service: Server, door: Door) -> None:
+    """Then an EventSource stops; a place that is none is refused by the header's name."""
+    site = f"/v1/sites/{await service.site()}"
+    gone = await door.ask("GET", f"{site}/contacts/nobody:watch")
+    assert (gone.code, gone.reason) == (404, "CONTACT_NOT_FOUND")
+    wrong = await door.ask("GET", f"{site}/contacts/nobody:watch", headers={"last-event-id": "x"})
+    assert wrong.wrong == {"last-event-id": "is no id of an event of this stream"}
+
+
+async def test_a_stream_ends_at_the_service_when_its_reader_goes(service: Server, door: Door) -> None:
+    """The service counts no stream any more: the door does not hold it open."""
+    site = await site_with_fiona(service, door)
+    async with door.stream(f"{site}/events:watch") as events:
+        await anext(events)
+        open_then = await metric(service, "matcher_watchers")
+    async with asyncio.timeout(SECONDS):
+        while await metric(service, "matcher_watchers") >= open_then:  # noqa: ASYNC110 - in another process
+            await asyncio.sleep(0.05)
