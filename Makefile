@@ -18,6 +18,7 @@ LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roste
 PAIR := all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
 TUNED := $(filter %/persona_1utt %/persona_3utt,$(DEV_SUITES)) $(addprefix --margins ,$(filter %/intents_phrases %/intents_labels,$(DEV_SUITES)))
 LOAD ?= --rate 50
+WEB ?= 127.0.0.1:8080
 TUNE ?=
 SIMULATE ?=
 IMPACT ?=
@@ -41,8 +42,8 @@ $(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx matcher/_kernels.h
 demo: setup ## Starts the service, imports the example roster, routes messages, prints a row for each; SUITE=dir for real data
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher demo $(if $(SUITE),--suite $(SUITE))
 
-serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./data
-	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
+serve: setup ## Leaves the service up on 127.0.0.1:50051 with HTTP on WEB=127.0.0.1:8080, its data in ./data
+	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/matcher serve --web $(WEB)
 
 evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
 	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating the suites of examples"))

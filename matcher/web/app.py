@@ -10,7 +10,7 @@ from typing import Final
 import grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -62,8 +62,11 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
     async def describe(_: Request) -> Response:
         return Response(described, headers=dict(HEADERS), media_type="application/json")
 
+    async def begin(_: Request) -> Response:
+        return RedirectResponse("/openapi.json", 303, dict(HEADERS))
+
     app = Starlette(
-        routes=[Route("/openapi.json", describe), Mount("/", app=call)],
+        routes=[Route("/", begin), Route("/openapi.json", describe), Mount("/", app=call)],
         lifespan=lifespan,
     )
     return OnlyHosts(app, hosts) if hosts else app
