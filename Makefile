@@ -25,7 +25,7 @@ IMPACT ?=
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs impact-demo test quick check lint types proto proto-check deploy-lint nginx alerts node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every 
 
 impact-demo: setup ## Plays a month of a comparison through the service and reports it: build/impact.json, build/impact, a few minutes
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.impact_demo $(IMPACT)
+
+canaries: setup ## Says 10,000 words of people to a service and searches all that it leaves for them: build/canaries.json, three minutes
+	@CANARIES=10000 $(BIN)/python -m pytest tests/privacy
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest

@@ -74,7 +74,7 @@ from matcher.services.sites import SiteService
 from matcher.services.trail_follower import TrailFollower
 from matcher.services.watch import WatchService
 from matcher.store.sealer import Sealer
-from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
+from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault, log_uncaught_faults
 
 log = structlog.get_logger(__name__)
 
@@ -226,6 +226,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         ):
             encoder = replicas.matching.encoder
             await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
+            log_uncaught_faults()
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
