@@ -27,7 +27,7 @@ class Hasty(TimedProtocol):
 async def answer(scope: Scope, _: Receive, send: Send) -> None:
     """Answer before the body has come; a GET gets more than the buffers between two processes hold."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"transfer-encoding", b"chunked")]})
-    for _ in range(1000 if scope["method"] == "GET" else 1):
+    for _part in range(1000 if scope["method"] == "GET" else 1):
         await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
     await send({"type": "http.response.body"})
 
