@@ -1,4 +1,4 @@
-"""The application of the other door: the API, its description, and who may ask where there is no login."""
+"""The application of the other door: the API, its description, the console, and which hosts it answers to."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Final
 import grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matcher.web.bindings import table
 from matcher.web.calls import Service
+from matcher.web.console.console import Console
+from matcher.web.console.visitor import ROOT
 from matcher.web.door import HEADERS, Door, fault_response
 from matcher.web.faults import Violation, fields_invalid
 from matcher.web.openapi import document_text
@@ -43,14 +45,28 @@ class OnlyHosts:
         return len(named) == 1 and _without_port(named[0]) in self.hosts
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Shows browsers that open the bare address to the console; others get what the API answers there."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for "/"."""
+        browses = scope["method"] in ("GET", "HEAD") and "text/html" in Request(scope).headers.get("accept", "")
+        await (RedirectResponse(ROOT, 303) if browses else self.app)(scope, receive, send)
+
+
 def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """Return the application; hosts: the only names that it answers to, none: any."""
     channels: list[grpc.aio.Channel] = []
+    console = Console(service, secure=not hosts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with service.channel() as channel:
             channels.append(channel)
+            console.use(channel)
             yield
             channels.clear()
 
@@ -63,7 +79,12 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
         return Response(described, headers=dict(HEADERS), media_type="application/json")
 
     app = Starlette(
-        routes=[Route("/openapi.json", describe), Mount("/", app=call)],
+        routes=[
+            Route("/openapi.json", describe),
+            *console.routes(),
+            Route("/", Front(call)),
+            Mount("/", app=call),
+        ],
         lifespan=lifespan,
     )
     return OnlyHosts(app, hosts) if hosts else app
