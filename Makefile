@@ -18,13 +18,14 @@ LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roste
 PAIR := all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
 TUNED := $(filter %/persona_1utt %/persona_3utt,$(DEV_SUITES)) $(addprefix --margins ,$(filter %/intents_phrases %/intents_labels,$(DEV_SUITES)))
 LOAD ?= --rate 50
+WEB ?= 127.0.0.1:8080
 TUNE ?=
 SIMULATE ?=
 IMPACT ?=
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs impact-demo test quick check lint types proto proto-check deploy-lint nginx alerts console node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +42,8 @@ $(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx matcher/_kernels.h
 demo: setup ## Starts the service, imports the example roster, routes messages, prints a row for each; SUITE=dir for real data
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher demo $(if $(SUITE),--suite $(SUITE))
 
-serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./data
-	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
+serve: setup ## Leaves the service up on 127.0.0.1:50051 with HTTP on WEB=127.0.0.1:8080, its data in ./data
+	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/matcher serve --web $(WEB)
 
 evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
 	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating the suites of examples"))
@@ -72,6 +73,9 @@ simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every 
 
 impact-demo: setup ## Plays a month of a comparison through the service and reports it: build/impact.json, build/impact, a few minutes
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.impact_demo $(IMPACT)
+
+canaries: setup ## Says 10,000 words of people to a service and searches all that it leaves for them: build/canaries.json, three minutes
+	@CANARIES=10000 $(BIN)/python -m pytest tests/privacy
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest

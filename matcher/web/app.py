@@ -45,16 +45,10 @@ class OnlyHosts:
         return len(named) == 1 and _without_port(named[0]) in self.hosts
 
 
-@dataclass(frozen=True, slots=True)
-class Front:
-    """Shows browsers that open the bare address to the console; others get what the API answers there."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for "/"."""
-        browses = scope["method"] in ("GET", "HEAD") and "text/html" in Request(scope).headers.get("accept", "")
-        await (RedirectResponse(ROOT, 303) if browses else self.app)(scope, receive, send)
+async def front(request: Request) -> Response:
+    """Show browsers that open the bare address to the console, and others to the description of the API."""
+    browses = "text/html" in request.headers.get("accept", "")
+    return RedirectResponse(ROOT if browses else "/openapi.json", 303, dict(HEADERS))
 
 
 def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIApp:
@@ -82,7 +76,7 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
         routes=[
             Route("/openapi.json", describe),
             *console.routes(),
-            Route("/", Front(call)),
+            Route("/", front),
             Mount("/", app=call),
         ],
         lifespan=lifespan,

@@ -114,7 +114,7 @@ async def test_a_sender_that_stops_is_cut_off() -> None:
 @pytest.mark.parametrize(
     ("verb", "path", "code", "allow"),
     [
-        ("GET", "/", 404, ""),
+        ("POST", "/", 404, ""),
         ("GET", "/v1/sites/default/agents/", 404, ""),
         ("GET", "/v1//sites", 404, ""),
         ("GET", "/v1/sites/default/../other/agents", 404, ""),

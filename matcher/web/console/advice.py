@@ -10,7 +10,7 @@ from matcher.web.console.access import reason_of, violations_of
 from matcher.web.faults import Fault
 
 BY_REASON: Final[Mapping[str, str]] = {
-    "PERMISSION_DENIED": "Your key or token does not permit this. Ask an owner of the service for a role that is named above.",
+    "PERMISSION_DENIED": "Your key or token does not permit this. Ask an owner of the service for a role named above.",
     "SITE_NOT_FOUND": "Choose another site. An owner creates a site with `matcher sites create`.",
     "POOL_NOT_FOUND": "The pool was removed, or is in no reach of yours. Go back and choose another pool.",
     "AGENT_NOT_FOUND": "The agent was removed, or is in no pool of yours. Go back and search again.",
@@ -20,7 +20,7 @@ BY_REASON: Final[Mapping[str, str]] = {
     "RESERVATION_LAPSED": "The offer was over before the answer came. Go back: it shows what is offered now.",
     "RESERVATION_STATE": "Somebody else acted first. Go back and look at the present state.",
     "ETAG_MISMATCH": "Somebody else has changed this since you opened it. Open it again, and put your change on top.",
-    "LEDGER_OFF": "The service keeps no ledger, and this reads it. An operator sets MATCHER_LEDGER_URL (docs/ledger.md).",
+    "LEDGER_OFF": "The service keeps no ledger to read. An operator sets MATCHER_LEDGER_URL (docs/ledger.md).",
     "LEDGER_AWAY": "The ledger does not answer. Routing goes on without it; try again in a minute.",
     "STORE_UNAVAILABLE": "The store does not answer. The service goes on by itself when the store is back.",
     "INDEX_BEHIND": "The service is still reading the roster. Try again in a few seconds.",
@@ -29,7 +29,7 @@ BY_REASON: Final[Mapping[str, str]] = {
     "SERVICE_OVERLOADED": "The service has too much to do. Try again in a few seconds.",
     "ENCODER_OVERLOADED": "The model has too much to do. Try again in a few seconds.",
     "TOO_MANY_STREAMS": "Too many streams are open. Close a page of the console and load this page again.",
-    "ACCESS_KEYS_OFF": "The service takes no access keys. An operator switches them on: MATCHER_AUTH (docs/security.md).",
+    "ACCESS_KEYS_OFF": "The service takes no access keys. MATCHER_AUTH switches them on (docs/security.md).",
     "CREDENTIALS_EXPIRED": "Sign in with a key or a token that still counts.",
     "CREDENTIALS_REVOKED": "Sign in with another key: this key was revoked.",
     "CREDENTIALS_WRONG": "Check that the whole key or token was copied.",

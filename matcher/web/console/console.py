@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import grpc
@@ -25,6 +26,8 @@ from matcher.web.console.rights import Rights
 from matcher.web.console.sessions import COOKIE, Sessions, new_visit
 from matcher.web.console.visitor import ROOT, Visitor
 from matcher.web.faults import Fault
+
+Answering: TypeAlias = "Coroutine[Any, Any, Response]"
 
 SITES: Final = 200
 """The most sites of the list to choose from; others are reached by their name."""
@@ -67,10 +70,10 @@ class Console:
                 made.append(Route(path, answer, methods=[verb]))
         return [*made, Route(f"{ROOT}/{{rest:path}}", self._bare(_nothing))]
 
-    def _bare(self, handler: Handler) -> functools.partial[object]:
+    def _bare(self, handler: Handler) -> functools.partial[Answering]:
         return functools.partial(self._answer, page=None, handler=handler, most_bytes=0)
 
-    def _posted(self, handler: Handler) -> functools.partial[object]:
+    def _posted(self, handler: Handler) -> functools.partial[Answering]:
         return functools.partial(self._answer, page=None, handler=handler, most_bytes=FORM_BYTES)
 
     async def _answer(self, request: Request, page: Page | None, handler: Handler, most_bytes: int) -> Response:

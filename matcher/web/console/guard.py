@@ -26,8 +26,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
 }
 """Nothing inline runs, nothing comes from elsewhere, and no page of elsewhere frames a page of the console."""
-TOKEN: Final = "csrf"
-TOKEN_HEADER: Final = "x-csrf"
+FIELD: Final = "csrf"
+HEADER: Final = "x-csrf"
 FORM: Final = "/console"
 
 
@@ -58,13 +58,11 @@ def check_sender(request: Request, form: FormData, sessions: Sessions, visit: st
     origin = request.headers.get("origin", "")
     foreign = origin and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
     if site != "same-origin" or foreign:
-        raise fields_invalid(
-            [Violation("origin", "is another site: open the console, and send the form from there")], 403
-        )
-    given = request.headers.get(TOKEN_HEADER) or form.get(TOKEN) or ""
+        raise fields_invalid([Violation("origin", "is another site: send the form from the console")], 403)
+    given = request.headers.get(HEADER) or form.get(FIELD) or ""
     if not isinstance(given, str) or not sessions.is_csrf_token(visit, given):
         sentence = "is not this visit's: the page is from before a login or a restart; load it again and repeat"
-        raise fields_invalid([Violation(TOKEN, sentence)], 403)
+        raise fields_invalid([Violation(FIELD, sentence)], 403)
 
 
 def _bounded(receive: Receive, most_bytes: int) -> Receive:

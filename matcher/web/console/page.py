@@ -35,7 +35,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page. needs: methods ("RosterService/ListAgents") of which the visitor must be permitted one; (): shown to all."""
+    """A page. needs: methods ("RosterService/ListAgents") of which a visitor needs one; (): shown to all."""
 
     path: str
     title: str

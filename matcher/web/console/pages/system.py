@@ -1,4 +1,4 @@
-"""The page System: the state of the service, its quotas, its keys, and where the audit trail and the support bundle are."""
+"""The page System: how much of each quota is used."""
 
 from __future__ import annotations
 
