@@ -25,8 +25,8 @@ How a page is added:
     pools, customers and contacts go through `{{ name(text) }}`, which isolates and cuts them. Nothing inline: neither
     `style=` nor `<script>` nor `on…=` nor `hx-on`, `hx-vals="js:…"` or filters in `hx-trigger`: the
     Content-Security-Policy refuses them. Bars are `<meter>` or SVG attributes. A page's own style is
-    `static/live.css` in the block `head` (`<link rel="stylesheet" href="{{ asset('live.css') }}">`); its own script likewise, with `defer`. Add both to
-    `static/SHA256SUMS` only where they come from elsewhere.
+    `static/live.css`, linked in the block `head` with `href="{{ asset('live.css') }}"`; its own script likewise, with
+    `defer`.
 5.  The test `tests/web/console/test_live.py` does what a person does, in Chromium, and ends with `await seen(page)`:
     nothing of axe's serious findings, in light and dark. Add the page to `tests/web/console/test_every_page.py` by its
     registry entry alone: hostile names, no script and no rights are tried on every page there.

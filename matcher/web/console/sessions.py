@@ -2,8 +2,8 @@
 
 Sealed in the cookie the credential would leave this machine with every answer, its key would have to be kept and
 shared, and "log out everywhere" would need a list of what counts no more. In memory a copied cookie is worth nothing
-once its owner logs out, and a restart of this process signs everybody out. Several processes behind a proxy need a proxy
-that keeps a visitor with one of them (docs/console.md).
+once its owner logs out, and a restart of this process signs everybody out. Several processes need a proxy in
+front that keeps a visitor with one of them (docs/console.md).
 """
 
 from __future__ import annotations
