@@ -15,12 +15,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matcher.web.bindings import table
+from matcher.web.bodies import Room
 from matcher.web.calls import Service
 from matcher.web.console.console import Console
 from matcher.web.console.visitor import ROOT
 from matcher.web.door import HEADERS, Door, fault_response
 from matcher.web.faults import Violation, fields_invalid
 from matcher.web.openapi import document_text
+from matcher.web.strict import Strict
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -55,6 +57,7 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
     """Return the application; hosts: the only names that it answers to, none: any."""
     channels: list[grpc.aio.Channel] = []
     console = Console(service, secure=not hosts)
+    room = Room()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -65,7 +68,7 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
             channels.clear()
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        await Door(table(), service, channels[0])(scope, receive, send)
+        await Door(table(), service, channels[0], room)(scope, receive, send)
 
     described = document_text(table())
 
@@ -81,7 +84,10 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
         ],
         lifespan=lifespan,
     )
-    return OnlyHosts(app, hosts) if hosts else app
+    # What no route matches, such as a path with a line break, is the door's to refuse, and is not redirected.
+    app.router.default, app.router.redirect_slashes = call, False
+    strict = Strict(app)
+    return OnlyHosts(strict, hosts) if hosts else strict
 
 
 def _without_port(host: str) -> str:
