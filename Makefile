@@ -94,8 +94,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-proto: setup ## Generates matcher/v1 from proto/
+proto: setup ## Generates matcher/v1 and the API's comments from proto/
 	$(PROTOC) --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTO)
+	@mkdir -p build && $(PROTOC) --include_source_info --descriptor_set_out=build/comments.binpb $(PROTO)
+	$(BIN)/python proto/comments.py build/comments.binpb >matcher/web/reference/comments.json
 
 proto-check: setup
 	$(BIN)/buf lint
@@ -103,6 +105,8 @@ proto-check: setup
 	  echo "buf breaking against $$base"; $(BIN)/buf breaking --against ".git#ref=$$base"
 	@rm -rf build/proto && mkdir -p build/proto
 	@$(PROTOC) --python_out=build/proto --grpc_python_out=build/proto --mypy_out=quiet:build/proto --mypy_grpc_out=quiet:build/proto $(PROTO)
+	@$(PROTOC) --include_source_info --descriptor_set_out=build/comments.binpb $(PROTO)
+	@$(BIN)/python proto/comments.py build/comments.binpb | diff - matcher/web/reference/comments.json || { echo "the comments of the API are stale: run make proto"; exit 1; }
 	@diff -r -x '__*' -x '*.pyc' build/proto/matcher/v1 matcher/v1 && echo "generated code is fresh" || { echo "matcher/v1 is stale: run make proto"; exit 1; }
 
 deploy-lint: setup ## Checks deploy/: Dockerfile, compose file, Kubernetes manifests
