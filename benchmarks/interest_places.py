@@ -1,6 +1,6 @@
 """The places of the lexicon's interests in the map: neighbours of the model stay neighbours, in two dimensions.
 
-`python -m benchmarks.interest_places` writes matcher/affinity/interests/places.tsv. The places come with the package:
+`python -m benchmarks.interest_places` writes matcher/affinity/interests/places.txt. The places come with the package:
 a site's map is drawn in the same way every day, by every process and under every model. A roster's interests are placed
 among these landmarks, and nothing of the layout depends on the roster. Entries that the file has already keep their
 places; a new entry gets a place among its neighbours. `--new` lays all entries out.
@@ -27,7 +27,7 @@ from matcher.replica.text_reading import TEXT_READING
 
 Floats = NDArray[np.float64]
 
-FILE: Final = Path("matcher/affinity/interests/places.tsv")
+FILE: Final = Path("matcher/affinity/interests/places.txt")
 NEIGHBOURS: Final = 18.0
 """The perplexity."""
 STEPS: Final = 1_500
@@ -56,10 +56,8 @@ def laid_out(vectors: Floats, kept: dict[int, tuple[float, float]]) -> Floats:
         moved = (0.5 if step < EARLY else 0.8) * moved - len(at) / 12 * gains * slope
         at = at + moved
         at -= at.mean(axis=0)
-    at = at / np.abs(at).max()
-    if kept:
-        return _beside(at, close, kept)
-    return at
+    at = np.asarray(at / np.abs(at).max(), np.float64)
+    return _beside(at, close, kept) if kept else at
 
 
 def _beside(at: Floats, close: Floats, kept: dict[int, tuple[float, float]]) -> Floats:

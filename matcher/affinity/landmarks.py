@@ -43,7 +43,7 @@ class Placed:
 @cache
 def places() -> tuple[tuple[str, float, float], ...]:
     """Return the id and the place of each landmark, as the package has them."""
-    text = (resources.files("matcher.affinity") / "interests" / "places.tsv").read_text("utf-8")
+    text = (resources.files("matcher.affinity") / "interests" / "places.txt").read_text("utf-8")
     rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
     return tuple((entry, float(x), float(y)) for entry, x, y in rows)
 

@@ -289,7 +289,7 @@ class RosterCalls(Connection):
     async def interest_map(
         self, pool: str = "", *, max_interests: int = 0, deadline: float | None = None
     ) -> pb.InterestMap:
-        """Draw the interests of a pool's agents in two dimensions; pool "": the default pool, max_interests 0: 2,000."""
+        """Draw the interests of a pool's agents in two dimensions; pool "": the default one, max_interests 0: 2,000."""
         request = pb.GetInterestMapRequest(
             parent=self.parent, pool=self.name("pools", pool), max_interests=max_interests
         )

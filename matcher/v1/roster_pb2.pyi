@@ -1714,21 +1714,25 @@ class GetInterestMapRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PARENT_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     MAX_INTERESTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
     pool: _builtins.str
-    """The pool, "sites/{site}/pools/{pool}"."""
+    """The pool, "sites/{site}/pools/{pool}". Empty: the default pool."""
     max_interests: _builtins.int
     """The most interests to return, those of the most agents first; 0: 2000. At most 3000."""
     def __init__(
         self,
         *,
+        parent: _builtins.str = ...,
         pool: _builtins.str = ...,
         max_interests: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_interests", b"max_interests", "pool", b"pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_interests", b"max_interests", "parent", b"parent", "pool", b"pool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
