@@ -28,7 +28,7 @@ async def web(
         typer.Option("--host", metavar="ADDRESS", help="Where to listen; elsewhere than on loopback put TLS in front."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: any that is free.")] = 8080,
-    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
+    beside: Annotated[bool, typer.Option("--beside", help="End with standard input, as `serve --web` asks.")] = False,
 ) -> None:
     """Serve the API over HTTP and JSON until Ctrl-C, and its description at /openapi.json.
 

@@ -146,7 +146,8 @@ class Settings(AuthSettings):
     fair_by_peer: bool = Field(
         False,
         description="Let the addresses of a site's callers take turns in the line of calls that wait, where callers "
-        "are not asked who they are. Only without a proxy: behind one all callers have the same address.",
+        "are not asked who they are. Only without a proxy: behind one, `matcher web` too, all callers have one "
+        "address.",
     )
     text_cache_size: int = Field(
         0,

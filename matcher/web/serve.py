@@ -13,11 +13,10 @@ import uvicorn
 
 from matcher.web.app import LOOPBACK, application
 from matcher.web.calls import Service
+from matcher.web.timed_protocol import IDLE_SECONDS, TimedProtocol
 
 CONNECTIONS: Final = 2_000
 """At once, streams among them; more are answered 503."""
-IDLE_SECONDS: Final = 75
-"""After this time without a request a connection is closed; a proxy in front keeps its own for a minute."""
 STOP_SECONDS: Final = 5
 """How long calls in flight may go on when the process is told to stop; streams end."""
 
@@ -32,10 +31,10 @@ async def serve(
     listener = listen(host, port)
     config = uvicorn.Config(
         application(service, LOOPBACK if is_loopback(host) else frozenset()),
-        http="h11",
+        http=TimedProtocol,
         ws="none",
         access_log=False,  # paths hold ids of customers and contacts
-        log_level="warning",
+        log_level="error",  # a warning for each wrong request would let its sender fill the log
         server_header=False,
         date_header=False,
         proxy_headers=False,

@@ -18,7 +18,7 @@ async def test_three_lines_lead_from_nothing_to_a_routed_message(service: Server
     assert len(lines) == 3
     agent, routed = [json.loads(await printed(line)) for line in lines[:2]]
     assert agent["displayName"] == routed["candidate"]["displayName"] == "Fiona"
-    assert "CAUSE_OFFERED" in await printed(f"{lines[2]} | grep -m 1 data:")
+    assert "CAUSE_OFFERED" in await first_event(lines[2])
 
 
 async def test_the_lines_of_the_readme_route_watch_and_end_a_contact(service: Server, door: Door) -> None:
@@ -50,3 +50,17 @@ async def printed(line: str) -> str:
     async with asyncio.timeout(SECONDS):
         out, _ = await process.communicate()
     return out.decode()
+
+
+async def first_event(line: str) -> str:
+    """Return the first line of data that a line of a shell prints, and end it."""
+    process = await asyncio.create_subprocess_shell(
+        f"exec {line}", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(SECONDS):
+        while not (got := await process.stdout.readline()).startswith(b"data:"):
+            assert got
+        process.kill()
+        await process.communicate()
+    return got.decode()
