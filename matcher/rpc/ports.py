@@ -24,11 +24,11 @@ from matcher.model import (
     Pool,
     PoolPolicy,
     Profile,
-    Ranking,
     Reservation,
     ReservedOutcome,
     Site,
     StreamPlace,
+    Suggestion,
 )
 from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
@@ -46,7 +46,7 @@ class Router(Protocol):
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
         """Move an accepted contact to another pool or agent."""
 
-    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
+    async def suggest(self, site: str, request: SuggestRequest) -> Suggestion:
         """Rank agents for a message and hold nothing."""
 
 

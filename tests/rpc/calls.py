@@ -40,9 +40,14 @@ BILLING_NAME = "sites/default/pools/billing"
 CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "suggest": (
         routing.SuggestAgentsRequest(
-            parent="sites/acme", message=routing.Message(text="Hi."), ignore_availability=True, explain_left_out=True
+            parent="sites/acme",
+            message=routing.Message(text="Hi."),
+            ignore_availability=True,
+            explain_left_out=True,
+            affinity_floor=0.0,
+            profile_weight=0.5,
         ),
-        ("suggest", ("acme", Message("Hi.", "", Requirements()), 8, True, True)),
+        ("suggest", ("acme", Message("Hi.", "", Requirements()), 8, True, True, (0.0, None, 0.5))),
     ),
     "transfer": (
         routing.TransferContactRequest(

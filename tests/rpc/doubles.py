@@ -36,6 +36,7 @@ from matcher.model import (
     Reservation,
     ReservedOutcome,
     StreamPlace,
+    Suggestion,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
@@ -149,9 +150,10 @@ class RouterDouble(Double):
         )
         return self.record("assign", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
 
-    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
-        arguments = (site, request.message, request.most, request.ignore_availability, request.explain_left_out)
-        return self.record("suggest", RANKING, *arguments)
+    async def suggest(self, site: str, request: SuggestRequest) -> Suggestion:
+        tried = (request.affinity_floor, request.affinity_tolerance, request.profile_weight)
+        arguments = (site, request.message, request.most, request.ignore_availability, request.explain_left_out, tried)
+        return self.record("suggest", Suggestion(RANKING, ((0, 3), (4, 9)), 0.5), *arguments)
 
 
 @dataclass
