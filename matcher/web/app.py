@@ -1,4 +1,4 @@
-"""The application of the other door: the API, its description, and who may ask where there is no login."""
+"""The application of the other door: the API, its description, the console, and which hosts it answers to."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from matcher.web.bindings import table
 from matcher.web.bodies import Room
 from matcher.web.calls import Service
+from matcher.web.console.console import Console
+from matcher.web.console.visitor import ROOT
 from matcher.web.door import HEADERS, Door, fault_response
 from matcher.web.faults import Violation, fields_invalid
 from matcher.web.openapi import document_text
@@ -45,15 +47,23 @@ class OnlyHosts:
         return len(named) == 1 and _without_port(named[0]) in self.hosts
 
 
+async def front(request: Request) -> Response:
+    """Show browsers that open the bare address to the console, and others to the description of the API."""
+    browses = "text/html" in request.headers.get("accept", "")
+    return RedirectResponse(ROOT if browses else "/openapi.json", 303, dict(HEADERS))
+
+
 def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """Return the application; hosts: the only names that it answers to, none: any."""
     channels: list[grpc.aio.Channel] = []
+    console = Console(service, secure=not hosts)
     room = Room()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with service.channel() as channel:
             channels.append(channel)
+            console.use(channel)
             yield
             channels.clear()
 
@@ -65,11 +75,13 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
     async def describe(_: Request) -> Response:
         return Response(described, headers=dict(HEADERS), media_type="application/json")
 
-    async def begin(_: Request) -> Response:
-        return RedirectResponse("/openapi.json", 303, dict(HEADERS))
-
     app = Starlette(
-        routes=[Route("/", begin), Route("/openapi.json", describe), Mount("/", app=call)],
+        routes=[
+            Route("/openapi.json", describe),
+            *console.routes(),
+            Route("/", front),
+            Mount("/", app=call),
+        ],
         lifespan=lifespan,
     )
     # What no route matches, such as a path with a line break, is the door's to refuse, and is not redirected.
