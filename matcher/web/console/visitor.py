@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
@@ -74,7 +74,7 @@ class Visitor:
         """Return the answer of a call. seconds: its deadline, None: that of its kind. Raises Fault."""
         return await self.access.ask(method, request, seconds)
 
-    def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncIterator[A]:
+    def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncGenerator[A, None]:
         """Iterate over the answers of a stream. Raises Fault."""
         return self.access.follow(method, request)
 
