@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.web.console.page import Page
-from matcher.web.console.pages import live, system
+from matcher.web.console.pages import coverage, impact, live, system
 
 PAGES: Final[tuple[Page, ...]] = (
     live.PAGE,
+    coverage.PAGE,
+    impact.PAGE,
     system.PAGE,
 )
