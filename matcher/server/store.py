@@ -38,13 +38,15 @@ class OpenStore:
     """The store that the service runs on.
 
     key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
-    revive: starts the embedded store again; where the settings name another store it does nothing.
+    revive: starts the embedded store again; where the settings name another store it does nothing. refusal: why the store
+    refuses what this process writes; "": it takes it.
     """
 
     client: StoreClient
     stores: Stores
     key_watch: KeyWatch
     revive: Callable[[], Awaitable[None]]
+    refusal: Callable[[], str]
 
 
 @asynccontextmanager
@@ -83,7 +85,7 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
             lambda kind: telemetry.records_unreadable.labels(kind).inc(),
             SiteQuotas(settings.site_agents, settings.site_pools, settings.site_waiting),
         )
-        yield OpenStore(client, stores, key_watch, revive)
+        yield OpenStore(client, stores, key_watch, revive, lambda: upgrade.refused)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
