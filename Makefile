@@ -18,6 +18,7 @@ LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roste
 PAIR := all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
 TUNED := $(filter %/persona_1utt %/persona_3utt,$(DEV_SUITES)) $(addprefix --margins ,$(filter %/intents_phrases %/intents_labels,$(DEV_SUITES)))
 LOAD ?= --rate 50
+WEB ?= 127.0.0.1:8080
 TUNE ?=
 SIMULATE ?=
 CHAOS ?=
@@ -25,7 +26,7 @@ IMPACT ?=
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-long impact-demo test quick check lint types proto proto-check deploy-lint nginx alerts node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-long impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +43,8 @@ $(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx matcher/_kernels.h
 demo: setup ## Starts the service, imports the example roster, routes messages, prints a row for each; SUITE=dir for real data
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher demo $(if $(SUITE),--suite $(SUITE))
 
-serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./data
-	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
+serve: setup ## Leaves the service up on 127.0.0.1:50051 with HTTP on WEB=127.0.0.1:8080, its data in ./data
+	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/matcher serve --web $(WEB)
 
 evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
 	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating the suites of examples"))
@@ -80,6 +81,9 @@ chaos-long: $(BENCH_SETUP) ## The same for half an hour: one piece of a long att
 impact-demo: setup ## Plays a month of a comparison through the service and reports it: build/impact.json, build/impact, a few minutes
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.impact_demo $(IMPACT)
 
+canaries: setup ## Says 10,000 words of people to a service and searches all that it leaves for them: build/canaries.json, three minutes
+	@CANARIES=10000 $(BIN)/python -m pytest tests/privacy
+
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest
 
@@ -87,7 +91,7 @@ quick: setup ## Lint, types, and the tests that need no model and no server; und
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"
 	@$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest $(QUICK_TESTS); tests=$$?; wait $$types && exit $$tests
 
-check: setup lint types proto-check deploy-lint test nginx alerts node ## Runs lint, types, import rules, proto checks and all tests
+check: setup lint types proto-check deploy-lint test nginx alerts console node ## Runs lint, types, import rules, proto checks and all tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -123,6 +127,11 @@ alerts: setup ## Tests the alerts and the dashboard by promtool and Prometheus; 
 	@if command -v promtool >/dev/null && command -v prometheus >/dev/null; then $(BIN)/python -m pytest -m alerts; \
 	elif test -n "$(ALERTS_REQUIRED)"; then echo "alerts: Prometheus is missing, and the alerts must be tested by it" >&2; exit 1; \
 	else echo "alerts: Prometheus is missing here, so the alerts were not tested"; fi
+
+console: setup ## Tests the console in Chromium; CONSOLE_REQUIRED=1 fails where Chromium is missing
+	@if command -v chromium >/dev/null; then $(BIN)/python -m pytest -m console; \
+	elif test -n "$(CONSOLE_REQUIRED)"; then echo "console: Chromium is missing, and the console must be tested in it" >&2; exit 1; \
+	else echo "console: Chromium is missing here, so the console was not tested in it"; fi
 
 node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi

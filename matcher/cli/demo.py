@@ -48,6 +48,11 @@ async def demo(
             f"all in {time.monotonic() - start:.1f} s",
             style="dim",
         )
+    session.note(
+        "`make serve` leaves a service up, with HTTP and JSON on http://127.0.0.1:8080 "
+        "(elsewhere than here: `matcher serve --web 127.0.0.1:8080`)",
+        style="dim",
+    )
 
 
 def _roster(path: Path) -> Sequence[GoodRow]:

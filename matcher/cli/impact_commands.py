@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,17 +14,13 @@ import typer
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, Column, Listing
 from matcher.cli.session import CommandError, Session, command
-from matcher.impact.kinds import kind_of, number
+from matcher.model.outcome_kinds import KINDS, kind_of, number
 from matcher.v1 import impact_pb2 as pb
 from matcher.v1 import routing_pb2
 
 Pool = Annotated[str, typer.Option("--pool", help="The pool; default: every pool.")]
-Since = Annotated[
-    datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="The first day (UTC); default: 90 days before.")
-]
-Until = Annotated[
-    datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="The day after the last (UTC); default: now.")
-]
+Since = Annotated[str, typer.Option("--since", metavar="DAY", help="The first day (UTC); default: 90 days before.")]
+Until = Annotated[str, typer.Option("--until", metavar="DAY", help="The day after the last (UTC); default: now.")]
 
 
 class Cells(StrEnum):
@@ -51,8 +48,8 @@ def commands() -> typer.Typer:
 async def impact(
     session: Session,
     pool: Pool = "",
-    since: Since = None,
-    until: Until = None,
+    since: Since = "",
+    until: Until = "",
     by: Annotated[Cells | None, typer.Option("--by", help="Also by affinity band, or by week.")] = None,
     of: Annotated[
         Of, typer.Option("--of", help="What is compared with its absence: affinity, or agents who know the customer.")
@@ -65,11 +62,12 @@ async def impact(
 
     The intervals hold at every look, however often one looks: docs/impact.md.
     """
+    start, end = _day("--since", since), _day("--until", until)
     async with session.client() as client:
         report = await client.impact_report(
             pool,
-            start=_utc(since),
-            end=_utc(until),
+            start=start,
+            end=end,
             with_days=plot is not None or session.as_json,
             of_basis=routing_pb2.Basis.Value(of.value.upper()),
         )
@@ -124,23 +122,42 @@ async def plan(
                     f"{outcome.plan.days:,}" if outcome.plan.HasField("days") else "",
                     f"{shown.compared_contacts_per_day:,.0f}",
                 )
-    if not table.row_count:
+    if table.row_count:
+        session.show(table)
+    elif not differences:
         session.say("no outcomes yet: the rates of a comparison that has run for some days are needed")
-        return
-    session.show(table)
+    found = {outcome.kind for shown in report.pools for outcome in shown.outcomes if outcome.HasField("plan")}
+    for kind in differences:
+        if kind not in found:
+            session.say(f"no plan of {kind}: no compared contact of the last 90 days has that outcome yet")
 
 
 def _wanted(text: str) -> tuple[str, float]:
-    """Return a kind and a difference in the unit of the API."""
+    """Return a kind and a difference in the unit of the API. Raises CommandError."""
     kind, _, typed = text.partition("=")
+    if kind not in KINDS and not kind.startswith("metrics."):
+        raise CommandError(f"{kind} is no outcome: {', '.join(KINDS)}, or metrics.NAME")
     try:
-        return kind, float(typed) / kind_of(kind).factor
+        difference = float(typed)
     except ValueError:
-        raise CommandError(f"{text} is not of the form KIND=DIFFERENCE, such as resolved=2") from None
+        difference = 0.0
+    if not difference or not math.isfinite(difference):
+        unit = kind_of(kind).unit
+        raise CommandError(
+            f"{text} is not of the form KIND=DIFFERENCE, such as resolved=2: a number other than 0"
+            f"{f', in {unit} of 100' if unit else ''}, without a unit"
+        )
+    return kind, difference / kind_of(kind).factor
 
 
-def _utc(day: datetime | None) -> datetime | None:
-    return None if day is None else day.replace(tzinfo=UTC)
+def _day(option: str, typed: str) -> datetime | None:
+    """Return the beginning of a day that was typed. Raises CommandError."""
+    if not typed:
+        return None
+    try:
+        return datetime.strptime(typed, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise CommandError(f"{option} {typed} is not a day such as 2026-11-30") from None
 
 
 def _show(session: Session, pool: pb.PoolImpact, by: Cells | None) -> None:

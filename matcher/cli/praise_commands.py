@@ -67,12 +67,12 @@ async def digest(
     session: Session,
     agent: Agent = "",
     manager: Manager = "",
-    days: Annotated[int, typer.Option("--days", min=1, help="Of so many days until now.")] = 7,
+    days: Annotated[int, typer.Option("--days", min=1, help="Of so many days (UTC), today among them.")] = 7,
 ) -> None:
     """Print the praise of a week as text, by agent, ready to be sent to the agent or the manager."""
     _check(agent, manager)
     until = datetime.now(UTC)
-    since = until - timedelta(days=days)
+    since = until.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
     by_agent: defaultdict[str, list[pb.Praise]] = defaultdict(list)
     async with session.client() as client:
         async for words in client.praise(agent=agent, manager=manager):

@@ -53,6 +53,21 @@ MediaTypeOption = Annotated[
         "--media-type", metavar="TYPE", help='"text/plain" or "text/html" for a mail with all that it quotes.'
     ),
 ]
+TriedFloor = Annotated[
+    float | None, typer.Option("--floor", min=0, max=1, help="Rank as if the pool had this floor. Nothing is stored.")
+]
+TriedTolerance = Annotated[
+    float | None, typer.Option("--tolerance", min=0, max=1, help="Rank as if the pool had this tolerance.")
+]
+TriedWeight = Annotated[
+    float | None,
+    typer.Option(
+        "--profile-weight",
+        min=0,
+        max=1,
+        help="Rank as if the pool had this weight of what the customer brings along.",
+    ),
+]
 
 BASES = {
     pb.AFFINITY: "the message meets the agent's interests",
@@ -268,6 +283,9 @@ async def suggest(
         bool, typer.Option("--ignore-availability", help="Also rank agents who are offline or full.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Also name the agents who are left out, and why.")] = False,
+    floor: TriedFloor = None,
+    tolerance: TriedTolerance = None,
+    profile_weight: TriedWeight = None,
     plot_file: Annotated[
         Path | None,
         typer.Option(
@@ -296,6 +314,9 @@ async def suggest(
             max_candidates=most,
             ignore_availability=ignore_availability,
             explain_left_out=explain,
+            affinity_floor=floor,
+            affinity_tolerance=tolerance,
+            profile_weight=profile_weight,
         )
         await note_unknown(session, client, exclude=exclude)
         note_unknown_preferred(session, answer)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from matcher.cli.columns import Column, Listing
 from matcher.cli.demo import demo
+from matcher.cli.door_beside import AddressMalformed, door_at
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError, SettingsWrong
 
@@ -34,6 +35,10 @@ def serve(
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="The folder of the store's data; overrides MATCHER_DATA_DIR.")
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option("--web", metavar="HOST:PORT", help="Run `matcher web` at this address beside the service."),
+    ] = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C; `matcher config` lists its settings."""
     given: dict[str, Any] = {"listen": listen, "data_dir": data_dir}
@@ -45,7 +50,17 @@ def serve(
         settings = load(None, **overrides)
         from matcher.server import app
 
-        app.run(settings)
+        if web is None:
+            app.run(settings)
+        else:
+            door = door_at(web, tls=settings.tls_certificate is not None)
+            try:
+                app.run(settings, door.begin)
+            finally:
+                door.end()
+    except AddressMalformed:
+        Session().note(f"error: --web {web}: is not of the form HOST:PORT", style="red")
+        raise typer.Exit(1) from None
     except MatcherError as error:
         message = str(error)
         for name in overrides:

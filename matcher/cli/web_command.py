@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ async def web(
         typer.Option("--host", metavar="ADDRESS", help="Where to listen; elsewhere than on loopback put TLS in front."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: any that is free.")] = 8080,
+    beside: Annotated[bool, typer.Option("--beside", help="End with standard input, as `serve --web` asks.")] = False,
 ) -> None:
     """Serve the API over HTTP and JSON until Ctrl-C, and its description at /openapi.json.
 
@@ -50,6 +52,8 @@ async def web(
         session.flush()
 
     try:
-        await serve(service, host, port, ready)
+        # A service that started this process holds its standard input open for as long as the service lives.
+        await serve(service, host, port, ready, sys.stdin.fileno() if beside else None)
     except OSError as error:
-        raise CommandError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+        goes_on = "; the service goes on without HTTP" if beside else ""
+        raise CommandError(f"{host}:{port} cannot be listened on: {error.strerror}{goes_on}") from None

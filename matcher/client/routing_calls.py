@@ -98,11 +98,15 @@ class RoutingCalls(Connection):
         explain_left_out: bool = False,
         media_type: str = "",
         customer_interests: Iterable[str] = (),
+        affinity_floor: float | None = None,
+        affinity_tolerance: float | None = None,
+        profile_weight: float | None = None,
         deadline: float | None = None,
     ) -> pb.SuggestAgentsResponse:
         """Rank agents for a message and hold nothing: the preferred ones first, then as `route` would choose.
 
         media_type, customer_interests: as in `route`.
+        affinity_floor, affinity_tolerance, profile_weight: rank as if the pool had these, 0 to 1; None: its own.
         """
         request = pb.SuggestAgentsRequest(
             parent=self.parent,
@@ -122,6 +126,9 @@ class RoutingCalls(Connection):
             max_candidates=max_candidates,
             ignore_availability=ignore_availability,
             explain_left_out=explain_left_out,
+            affinity_floor=affinity_floor,
+            affinity_tolerance=affinity_tolerance,
+            profile_weight=profile_weight,
         )
         return await self._call(self._routing.SuggestAgents, request, deadline or self.deadlines.route)
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.impact.adjustment import adjusted
-from matcher.impact.kinds import KINDS, kind_of
 from matcher.impact.missing import missing, uneven_draw, worst_case
 from matcher.impact.plan import Rates, contacts_to_settle, plan
 from matcher.impact.rows import BANDS, DAY_MS, Columns, Gathering, ImpactRow, readings
@@ -27,6 +26,7 @@ from matcher.model.impact import (
     Waits,
     WaitsByArm,
 )
+from matcher.model.outcome_kinds import KINDS, kind_of
 
 _ORDER: Final = tuple(KINDS)
 

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.impact.kinds import RETURNED_WITHIN, reading
 from matcher.impact.sequence import Floats
+from matcher.model.outcome_kinds import RETURNED_WITHIN, reading
 
 BAND_EDGES: Final = (0.5, 0.65, 0.8)
 BANDS: Final = ("below 0.50", "0.50 to 0.65", "0.65 to 0.80", "0.80 and above")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matcher.impact.kinds import kind_of, number
 from matcher.impact.sequence import LEAST_OUTCOMES
 from matcher.model.impact import OutcomeReport, WaitsByArm
+from matcher.model.outcome_kinds import kind_of, number
 
 
 def sentence(outcomes: Sequence[OutcomeReport]) -> str:

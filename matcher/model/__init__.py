@@ -50,6 +50,7 @@ from matcher.model.decisions import (
     Requirements,
     SetAside,
     Stretch,
+    Suggestion,
 )
 from matcher.model.imports import FieldChange, ImportAction, ImportedRow, ImportResult, StatusKept
 from matcher.model.roster import (
@@ -133,6 +134,7 @@ __all__ = [
     "StatusKept",
     "StreamPlace",
     "Stretch",
+    "Suggestion",
     "Unmatched",
     "Wait",
     "WhenOverloaded",

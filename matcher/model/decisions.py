@@ -248,6 +248,19 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A ranking that holds nobody, and what it was made of.
+
+    compared: where each unit of the text begins and ends in the text as it was sent. profile_weight: the weight of what
+    the customer brings along.
+    """
+
+    ranking: Ranking
+    compared: tuple[tuple[int, int], ...]
+    profile_weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The record of a decision. It never contains words of the customer."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from matcher.model.contacts import Wait
 from matcher.model.decisions import Constraint, Message
+from matcher.model.roster import Pool
 from matcher.model.scope import EVERYTHING, Scope
 
 
@@ -75,9 +77,25 @@ class AssignRequest:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SuggestRequest:
-    """The arguments of SuggestAgents as one value; most: the greatest number of candidates."""
+    """The arguments of SuggestAgents as one value; most: the greatest number of candidates.
+
+    The policy's floor, tolerance and weight of a profile to rank by; None: those of the pool.
+    """
 
     message: Message
     most: int
     ignore_availability: bool = False
     explain_left_out: bool = False
+    affinity_floor: float | None = None
+    affinity_tolerance: float | None = None
+    profile_weight: float | None = None
+
+    def on_trial(self, pool: Pool) -> Pool:
+        """Return the pool with the policy to rank by; nothing of it is stored."""
+        tried = {
+            "affinity_floor": self.affinity_floor,
+            "affinity_tolerance": self.affinity_tolerance,
+            "profile_weight": self.profile_weight,
+        }
+        changes: dict[str, Any] = {field: value for field, value in tried.items() if value is not None}
+        return replace(pool, policy=replace(pool.policy, **changes)) if changes else pool

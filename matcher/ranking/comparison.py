@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from matcher.model import Arm, Basis, Candidate, Comparison, Draw, Part, Preferred, Ranking, SeenAgent, WouldBe
+from matcher.model import Arm, Basis, Candidate, Comparison, Draw, Part, Preferred, Ranking, WouldBe
 
 _PLACE_BYTES: Final = 8
 
@@ -87,18 +87,3 @@ def _would_be(candidates: Sequence[Candidate], basis: Basis) -> WouldBe:
     if not candidates:
         return WouldBe("", basis, 0.0)
     return WouldBe(candidates[0].agent, basis, candidates[0].affinity)
-
-
-def choose(seen: Sequence[SeenAgent], affinities: dict[str, float], tolerance: float) -> str | None:
-    """Return the agent whom the store chooses by what it saw; None: no agent had enough free capacity.
-
-    seen: in the order of the shortlist. affinities: of the shortlist, by agent. tolerance: affinities this near the
-    best of those with free capacity count as equal; below 0 all do. Of equals the least utilized agent is chosen, then
-    the longest idle, then the first.
-    """
-    free = [one for one in seen if not one.refused]
-    if not free:
-        return None
-    best = max(affinities[one.agent] for one in free)
-    equal = [one for one in free if tolerance < 0 or affinities[one.agent] >= best - tolerance]
-    return min(equal, key=lambda one: (one.utilization, one.idle_since_ms)).agent

@@ -25,9 +25,9 @@ from matcher.model import (
     Outcome,
     Pool,
     QueuedOutcome,
-    Ranking,
     Requirements,
     ReservedOutcome,
+    Suggestion,
     Unmatched,
     Wait,
 )
@@ -219,10 +219,10 @@ class Router:
             return replace(answer, unknown_preferred=unknown_preferred(replica, request.message.preferred))
         return answer
 
-    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
+    async def suggest(self, site: str, request: SuggestRequest) -> Suggestion:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
-        pool = await replica.pools.pool(request.message.requirements.pool)
+        pool = request.on_trial(await replica.pools.pool(request.message.requirements.pool))
         message, profile = await self.returning.met(replica, pool, await read_message(request.message))
         if profile is None and request.message.is_wordless:
             raise nothing_said()
@@ -236,10 +236,11 @@ class Router:
             ),
         )
         ranking = replace(ranking, unknown_preferred=unknown_preferred(replica, request.message.preferred))
-        if not request.explain_left_out:
-            return ranking
-        left_out = replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT)
-        return replace(ranking, left_out=_reached(scope_of_call(), replica, left_out))
+        if request.explain_left_out:
+            left_out = replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT)
+            ranking = replace(ranking, left_out=_reached(scope_of_call(), replica, left_out))
+        spans = encoded.units.spans[: ranking.units]
+        return Suggestion(ranking, tuple((span.start, span.end) for span in spans), pool.policy.profile_weight)
 
     async def _check_named(self, site: str, agent: str, held: ReservationRef) -> None:
         """Check that a transfer names an agent who exists and does not have the contact already."""

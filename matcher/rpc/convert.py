@@ -70,18 +70,18 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
             contact=name(Kind.CONTACT, site, outcome.contact),
             replayed=outcome.replayed,
             queued=queued(outcome.queued),
-            unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
+            unknown_preferred_agents=agent_names(site, outcome.unknown_preferred),
         )
     if isinstance(outcome, Unmatched):
         return routing_pb2.RouteMessageResponse(
             contact=name(Kind.CONTACT, site, outcome.contact),
             unmatched=routing_pb2.Unmatched(
                 reason=CONSTRAINT[outcome.reason],
-                left_out=_left_out(outcome.left_out),
+                left_out=left_out_counts(outcome.left_out),
                 would_match=(candidate(site, agent) for agent in outcome.would_match),
                 unmet_skills=required_skills(outcome.unmet_skills),
             ),
-            unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
+            unknown_preferred_agents=agent_names(site, outcome.unknown_preferred),
         )
     offer = outcome.reservation
     return routing_pb2.RouteMessageResponse(
@@ -91,7 +91,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
         reservation=reservation(site, offer),
         candidate=candidate(site, outcome.candidate),
         degraded=DEGRADED[outcome.degraded] if outcome.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
-        unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
+        unknown_preferred_agents=agent_names(site, outcome.unknown_preferred),
     )
 
 
@@ -101,25 +101,6 @@ def queued(place: Queued) -> routing_pb2.Queued:
         position=place.position,
         estimated_wait=None if place.estimated_ms is None else _duration(place.estimated_ms),
         expire_time=_time(place.expire_ms),
-    )
-
-
-def suggestions(site: str, ranking: Ranking) -> routing_pb2.SuggestAgentsResponse:
-    """Convert the agents ranked for a message."""
-    return routing_pb2.SuggestAgentsResponse(
-        candidates=(candidate(site, agent) for agent in ranking.candidates),
-        basis=BASIS[ranking.basis],
-        affinity_floor=ranking.affinity_floor,
-        affinity_tolerance=ranking.affinity_tolerance,
-        left_out=_left_out(ranking.left_out),
-        left_out_agents=(
-            routing_pb2.LeftOutAgent(agent=name(Kind.AGENT, site, agent), constraint=CONSTRAINT[constraint])
-            for agent, constraint in ranking.left_out.agents
-        ),
-        units=ranking.units,
-        units_merged=ranking.units_merged,
-        set_aside=_set_aside(ranking),
-        unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
     )
 
 
@@ -219,7 +200,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         units=ranking.units,
         units_merged=ranking.units_merged,
         eligible_agents=ranking.eligible,
-        left_out=_left_out(ranking.left_out),
+        left_out=left_out_counts(ranking.left_out),
         model=record.model,
         scorer=record.scorer,
         create_time=_time(record.created_ms),
@@ -232,8 +213,8 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         ],
         agent_uid=record.agent_uid,
         pool_uid=record.pool_uid,
-        set_aside=_set_aside(ranking),
-        unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
+        set_aside=set_aside_parts(ranking),
+        unknown_preferred_agents=agent_names(site, ranking.unknown_preferred),
         actor=ranking.actor,
         language=ranking.language,
         ignored_constraints=(CONSTRAINT[constraint] for constraint in record.ignored),
@@ -374,7 +355,7 @@ def _capacity(capacity: Capacity) -> roster_pb2.Capacity:
     return roster_pb2.Capacity(total=capacity.total, channels=channels)
 
 
-def _left_out(left_out: LeftOut) -> list[routing_pb2.LeftOutCount]:
+def left_out_counts(left_out: LeftOut) -> list[routing_pb2.LeftOutCount]:
     """Convert the counts, in the order the constraints are applied; without the constraints that excluded no agent."""
     return [
         routing_pb2.LeftOutCount(constraint=CONSTRAINT[constraint], agents=left_out.counts[constraint])
@@ -383,11 +364,13 @@ def _left_out(left_out: LeftOut) -> list[routing_pb2.LeftOutCount]:
     ]
 
 
-def _set_aside(ranking: Ranking) -> list[routing_pb2.SetAside]:
+def set_aside_parts(ranking: Ranking) -> list[routing_pb2.SetAside]:
+    """Convert the parts of a text that were not compared."""
     return [
         routing_pb2.SetAside(kind=ASIDE_KIND[part.kind], start=part.start, end=part.end) for part in ranking.set_aside
     ]
 
 
-def _agents(site: str, agents: Sequence[str]) -> list[str]:
+def agent_names(site: str, agents: Sequence[str]) -> list[str]:
+    """Return the resource names of agents."""
     return [name(Kind.AGENT, site, agent) for agent in agents]

@@ -10,6 +10,7 @@ from typing import Final
 
 from matcher.model import ContactEvent, Outcome, QueuedOutcome, Unmatched
 from matcher.rpc import convert, route_messages
+from matcher.rpc.convert_suggestion import suggestions
 from matcher.rpc.encoded_events import EVENTS, EncodedEvents
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.interceptors.admission import leave_admission
@@ -74,7 +75,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     async def SuggestAgents(self, request: pb.SuggestAgentsRequest, _context: Context) -> pb.SuggestAgentsResponse:
         """Rank agents for a message and hold nothing."""
         site, suggested = check.suggest(request)
-        return convert.suggestions(site, await self._router.suggest(site, suggested))
+        return suggestions(site, await self._router.suggest(site, suggested))
 
     async def AcceptReservation(self, request: pb.AcceptReservationRequest, _context: Context) -> pb.Reservation:
         """Accept an offer."""

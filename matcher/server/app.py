@@ -64,6 +64,7 @@ from matcher.services.departures import AwayReason
 from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.impact import ImpactService
+from matcher.services.interest_map import InterestMapService
 from matcher.services.ledger import Ledger
 from matcher.services.pools import PoolService
 from matcher.services.praise import PraiseService
@@ -74,7 +75,7 @@ from matcher.services.sites import SiteService
 from matcher.services.trail_follower import TrailFollower
 from matcher.services.watch import WatchService
 from matcher.store.sealer import Sealer
-from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
+from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault, log_uncaught_faults
 
 log = structlog.get_logger(__name__)
 
@@ -99,13 +100,16 @@ def main() -> int:
     return 0
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, serves: Callable[[str], None] = lambda _: None) -> None:
     """Serve as `serve` does, on uvloop: a decision takes a tenth less CPU there than on asyncio's own loop."""
-    uvloop.run(serve(settings))
+    uvloop.run(serve(settings, serves))
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the calls in flight. Raises MatcherError when the start fails."""
+async def serve(settings: Settings, serves: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the calls in flight. Raises MatcherError when the start fails.
+
+    serves: called with the address, once it is taken.
+    """
     style = settings.log_format if settings.log_format != "auto" else "console" if sys.stderr.isatty() else "json"
     configure_logs(style, settings.log_level.upper())
     for name in ignored_variables(os.environ):
@@ -120,10 +124,15 @@ async def serve(settings: Settings) -> None:
         await _serve_alone(stopping, settings, lambda _: None)
         return
     with announced(settings) as announcement:
+
+        def on_address(address: str) -> None:
+            announcement.serves(address)
+            serves(address)
+
         if settings.workers > 1:
-            await supervise(settings, stopping, announcement.serves)
+            await supervise(settings, stopping, on_address)
         else:
-            await _serve_alone(stopping, settings, announcement.serves)
+            await _serve_alone(stopping, settings, on_address)
 
 
 async def _serve_alone(stopping: asyncio.Event, settings: Settings, on_address: Callable[[str], None]) -> None:
@@ -226,6 +235,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         ):
             encoder = replicas.matching.encoder
             await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
+            log_uncaught_faults()
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
@@ -309,6 +319,7 @@ def _services(
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         customers=customers,
         coverage=CoverageService(stores.listening, listener, sites, client),
+        interest_map=InterestMapService(sites),
         forgetting=Forgetting(
             customers,
             agents,

@@ -8,6 +8,7 @@ from matcher.telemetry.logs import (
     fault_fields,
     log_faults_without_text,
     log_loop_fault,
+    log_uncaught_faults,
 )
 from matcher.telemetry.metrics import MetricRow, Telemetry, markdown
 from matcher.telemetry.sites import OTHER, SiteLabels, SiteMeasure
@@ -28,5 +29,6 @@ __all__ = [
     "leave_call",
     "log_faults_without_text",
     "log_loop_fault",
+    "log_uncaught_faults",
     "markdown",
 ]

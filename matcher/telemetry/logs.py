@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -50,6 +52,29 @@ def log_loop_fault(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any])
     named = {"task": task.get_name()} if isinstance(task, asyncio.Task) else {}
     fields = fault_fields(fault) if isinstance(fault, BaseException) else {}
     structlog.get_logger(__name__).error("an error that nobody awaited", **named, **fields)
+
+
+def log_uncaught_faults() -> None:
+    """Log what no code catches, in any thread and in destructors, by its class and place.
+
+    Python's own hooks write the text of the exception to stderr, and of a destructor the repr of its object. They stay
+    until the service serves: what ends a start is no word of a customer, and the operator needs it.
+    """
+
+    def uncaught(kind: type[BaseException], fault: BaseException, _traceback: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, fault, None)
+        else:
+            _log_uncaught(fault)
+
+    sys.excepthook = uncaught
+    threading.excepthook = lambda given: _log_uncaught(given.exc_value)
+    sys.unraisablehook = lambda given: _log_uncaught(given.exc_value)
+
+
+def _log_uncaught(fault: BaseException | None) -> None:
+    if fault is not None and not isinstance(fault, SystemExit):
+        structlog.get_logger(__name__).error("an error that nobody caught", **fault_fields(fault))
 
 
 def log_faults_without_text(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -98,8 +123,14 @@ def configure_logs(style: Literal["json", "console"], level: str = "INFO", strea
 
 
 def _own_or_warning(record: logging.LogRecord) -> bool:
-    """Log a library's line from level WARNING on: below that, some libraries quote their input."""
-    return record.levelno >= logging.WARNING or hasattr(record, "_logger")
+    """Log a library's line from level WARNING on: below that, some libraries quote their input.
+
+    asyncio's warnings quote the arguments and results of callbacks; what matters of them LoopWatchdog and
+    log_loop_fault log.
+    """
+    if hasattr(record, "_logger"):
+        return True
+    return record.levelno >= (logging.ERROR if record.name == "asyncio" else logging.WARNING)
 
 
 def _no_vanished_caller(record: logging.LogRecord) -> bool:

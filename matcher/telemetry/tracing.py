@@ -18,6 +18,8 @@ Choice = Literal["off", "api", "otlp"]
 SERVICE: Final = "affinity-matcher"
 DURATION: Final = "rpc.server.call.duration"
 STATUS: Final = "rpc.response.status_code"
+UNKNOWN_METHOD: Final = "_OTHER"
+"""What the conventions call a method that is not served: the caller's own words must not become a name."""
 _BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """The bounds that the conventions advise, in seconds."""
 _SERVER_FAULTS: Final = frozenset(

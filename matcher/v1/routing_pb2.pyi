@@ -1771,6 +1771,9 @@ class SuggestAgentsRequest(_message.Message):
     MAX_CANDIDATES_FIELD_NUMBER: _builtins.int
     IGNORE_AVAILABILITY_FIELD_NUMBER: _builtins.int
     EXPLAIN_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    AFFINITY_FLOOR_FIELD_NUMBER: _builtins.int
+    AFFINITY_TOLERANCE_FIELD_NUMBER: _builtins.int
+    PROFILE_WEIGHT_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     pool: _builtins.str
@@ -1781,6 +1784,14 @@ class SuggestAgentsRequest(_message.Message):
     """Also ranks agents who are full or not ONLINE: the ranking if every agent were free."""
     explain_left_out: _builtins.bool
     """Also returns the agents whom a constraint excluded; at most 1,000."""
+    affinity_floor: _builtins.float
+    """Ranks as if the pool had this Pool.affinity_floor, 0 to 1. Unset: the pool's own. With the two fields below it says what
+    a change of the policy does to a message, before it is saved; nothing of it is kept.
+    """
+    affinity_tolerance: _builtins.float
+    """As if the pool had this Pool.affinity_tolerance, 0 to 1. Unset: the pool's own."""
+    profile_weight: _builtins.float
+    """As if the pool had this Pool.profile_weight, 0 to 1. Unset: the pool's own."""
     @_builtins.property
     def message(self) -> Global___Message:
         """The message."""
@@ -1794,12 +1805,26 @@ class SuggestAgentsRequest(_message.Message):
         max_candidates: _builtins.int = ...,
         ignore_availability: _builtins.bool = ...,
         explain_left_out: _builtins.bool = ...,
+        affinity_floor: _builtins.float | None = ...,
+        affinity_tolerance: _builtins.float | None = ...,
+        profile_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_profile_weight", b"_profile_weight", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "message", b"message", "profile_weight", b"profile_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain_left_out", b"explain_left_out", "ignore_availability", b"ignore_availability", "max_candidates", b"max_candidates", "message", b"message", "parent", b"parent", "pool", b"pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_profile_weight", b"_profile_weight", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "explain_left_out", b"explain_left_out", "ignore_availability", b"ignore_availability", "max_candidates", b"max_candidates", "message", b"message", "parent", b"parent", "pool", b"pool", "profile_weight", b"profile_weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
+    _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
+    _WhichOneofReturnType__affinity_tolerance: _TypeAlias = _typing.Literal["affinity_tolerance"]  # noqa: Y015
+    _WhichOneofArgType__affinity_tolerance: _TypeAlias = _typing.Literal["_affinity_tolerance", b"_affinity_tolerance"]  # noqa: Y015
+    _WhichOneofReturnType__profile_weight: _TypeAlias = _typing.Literal["profile_weight"]  # noqa: Y015
+    _WhichOneofArgType__profile_weight: _TypeAlias = _typing.Literal["_profile_weight", b"_profile_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__affinity_floor) -> _WhichOneofReturnType__affinity_floor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__affinity_tolerance) -> _WhichOneofReturnType__affinity_tolerance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_weight) -> _WhichOneofReturnType__profile_weight | None: ...
 
 Global___SuggestAgentsRequest: _TypeAlias = SuggestAgentsRequest  # noqa: Y015
 
@@ -1819,6 +1844,9 @@ class SuggestAgentsResponse(_message.Message):
     UNITS_MERGED_FIELD_NUMBER: _builtins.int
     SET_ASIDE_FIELD_NUMBER: _builtins.int
     UNKNOWN_PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    PROFILE_WEIGHT_FIELD_NUMBER: _builtins.int
     basis: Global___Basis.ValueType
     """Why the first candidate would be chosen."""
     affinity_floor: _builtins.float
@@ -1829,6 +1857,10 @@ class SuggestAgentsResponse(_message.Message):
     """How many units (sentences or parts of them) of the message were compared."""
     units_merged: _builtins.bool
     """Whether the message had more than 32 units, so that the rest was merged."""
+    language: _builtins.str
+    """The language in which the message is written, as Decision.language."""
+    profile_weight: _builtins.float
+    """The weight of what the customer brings along (Pool.profile_weight), in force."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The candidates in the order in which RouteMessage would choose them for a contact that is not control: the preferred
@@ -1852,6 +1884,10 @@ class SuggestAgentsResponse(_message.Message):
     def unknown_preferred_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The preferred agents of the message who do not exist, "sites/{site}/agents/{agent}"."""
 
+    @_builtins.property
+    def compared(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComparedUnit]:
+        """The units of the text that were compared, in order, as it was cut. Those of a long sentence overlap."""
+
     def __init__(
         self,
         *,
@@ -1865,14 +1901,43 @@ class SuggestAgentsResponse(_message.Message):
         units_merged: _builtins.bool = ...,
         set_aside: _abc.Iterable[Global___SetAside] | None = ...,
         unknown_preferred_agents: _abc.Iterable[_builtins.str] | None = ...,
+        compared: _abc.Iterable[Global___ComparedUnit] | None = ...,
+        language: _builtins.str = ...,
+        profile_weight: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "compared", b"compared", "language", b"language", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "profile_weight", b"profile_weight", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SuggestAgentsResponse: _TypeAlias = SuggestAgentsResponse  # noqa: Y015
+
+@_typing.final
+class ComparedUnit(_message.Message):
+    """A sentence of the message, or a part of one, that was compared with interests. It gives only the place: slice your text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """Where the unit starts in the text as it was sent, in Unicode code points."""
+    end: _builtins.int
+    """Where the unit ends. What was set aside, and tags of HTML, may stand in between."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparedUnit: _TypeAlias = ComparedUnit  # noqa: Y015
 
 @_typing.final
 class LeftOutAgent(_message.Message):

@@ -1,4 +1,4 @@
-"""The application of the other door: the API, its description, and who may ask where there is no login."""
+"""The application of the other door: the API, its description, the console, and which hosts it answers to."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import Final
 import grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matcher.web.bindings import table
+from matcher.web.bodies import Room
 from matcher.web.calls import Service
+from matcher.web.console.console import Console
+from matcher.web.console.visitor import ROOT
 from matcher.web.door import HEADERS, Door, fault_response
 from matcher.web.faults import Violation, fields_invalid
 from matcher.web.openapi import document_text
+from matcher.web.strict import Strict
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -43,19 +47,28 @@ class OnlyHosts:
         return len(named) == 1 and _without_port(named[0]) in self.hosts
 
 
+async def front(request: Request) -> Response:
+    """Show browsers that open the bare address to the console, and others to the description of the API."""
+    browses = "text/html" in request.headers.get("accept", "")
+    return RedirectResponse(ROOT if browses else "/openapi.json", 303, dict(HEADERS))
+
+
 def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """Return the application; hosts: the only names that it answers to, none: any."""
     channels: list[grpc.aio.Channel] = []
+    console = Console(service, secure=not hosts)
+    room = Room()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with service.channel() as channel:
             channels.append(channel)
+            console.use(channel)
             yield
             channels.clear()
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        await Door(table(), service, channels[0])(scope, receive, send)
+        await Door(table(), service, channels[0], room)(scope, receive, send)
 
     described = document_text(table())
 
@@ -63,10 +76,18 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
         return Response(described, headers=dict(HEADERS), media_type="application/json")
 
     app = Starlette(
-        routes=[Route("/openapi.json", describe), Mount("/", app=call)],
+        routes=[
+            Route("/openapi.json", describe),
+            *console.routes(),
+            Route("/", front),
+            Mount("/", app=call),
+        ],
         lifespan=lifespan,
     )
-    return OnlyHosts(app, hosts) if hosts else app
+    # What no route matches, such as a path with a line break, is the door's to refuse, and is not redirected.
+    app.router.default, app.router.redirect_slashes = call, False
+    strict = Strict(app)
+    return OnlyHosts(strict, hosts) if hosts else strict
 
 
 def _without_port(host: str) -> str:

@@ -36,7 +36,10 @@ class Service:
 
     def seconds(self, method: Method) -> float:
         """Return how long a call may take whose caller sets no deadline."""
-        name = method.name
+        return self.seconds_of(method.name)
+
+    def seconds_of(self, name: str) -> float:
+        """Return how long a call of the method of a name may take whose caller sets no deadline."""
         if name == "GetImpactReport":
             return self.deadlines.report
         if name.startswith("Forget"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, ParamSpec
 
 import grpc
 from google.protobuf.message import Message
@@ -11,14 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from matcher.web import bodies
 from matcher.web.bindings import Binding, Method, Table
+from matcher.web.bodies import SMALL_BYTES, Room, held
 from matcher.web.calls import Service, begin_stream, call, give_request_id
 from matcher.web.events import events, first_of, resume_at, status_text
 from matcher.web.faults import Fault, Violation, fields_invalid, malformed, no_method
-from matcher.web.headers import CALL_HEADER, Asked, is_json
+from matcher.web.headers import CALL_HEADER, Asked, fits_header, is_json
 from matcher.web.templates import PathMalformed
 from matcher.web.transcode import answer_text, request_of, whole_request
+
+P = ParamSpec("P")
 
 HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
@@ -31,10 +34,11 @@ HEADERS: Final[Mapping[str, str]] = {
 class Door:
     """An ASGI application for every path that calls a method."""
 
-    def __init__(self, table: Table, service: Service, channel: grpc.aio.Channel) -> None:
+    def __init__(self, table: Table, service: Service, channel: grpc.aio.Channel, room: Room) -> None:
         self._table = table
         self._service = service
         self._channel = channel
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -55,17 +59,11 @@ class Door:
         if isinstance(binding, Method):
             method, message = binding, await self._whole(request, binding)
         else:
-            method = binding.method
-            body = b""
-            if binding.body:
-                body = await _json_body(request, method)
-            elif request.method == "POST" and not is_json(request.headers):
-                raise _no_json(method)
-            message = request_of(binding, fields, request.url.query, body)
+            method, message = binding.method, await self._bound(request, binding, fields)
         used = give_request_id(message, asked)
         if method.streams:
             return await self._stream(method, message, asked)
-        repeatable = {"idempotency-key": used} if used else {}
+        repeatable = {"idempotency-key": used} if fits_header(used) else {}
         try:
             answer = await call(self._channel, method, message, asked, self._service.seconds(method))
         except Fault as fault:
@@ -95,7 +93,17 @@ class Door:
     async def _whole(self, request: Request, method: Method) -> Message:
         if request.url.query:
             raise fields_invalid([Violation("query", "is not taken here: everything is in the body")])
-        return whole_request(method, await _json_body(request, method))
+        _must_be_json(request, method)
+        async with held(request, method, self._room) as body:
+            return await _read(body, whole_request, method, body)
+
+    async def _bound(self, request: Request, binding: Binding, fields: Mapping[str, str]) -> Message:
+        if binding.body or request.method == "POST":
+            _must_be_json(request, binding.method)
+        if not binding.body:
+            return request_of(binding, fields, request.url.query, b"")
+        async with held(request, binding.method, self._room) as body:
+            return await _read(body, request_of, binding, fields, request.url.query, body)
 
     async def _stream(self, method: Method, message: Message, asked: Asked) -> Response:
         resume_at(method, message, asked.last_event)
@@ -121,14 +129,16 @@ def fault_response(fault: Fault) -> Response:
     return _response(fault.http, status_text(fault), fault.headers)
 
 
-async def _json_body(request: Request, method: Method) -> bytes:
+async def _read(body: bytes, reader: Callable[P, Message], *given: P.args, **named: P.kwargs) -> Message:
+    """Return what a reader makes of a body; of a large body beside the event loop, where others go on."""
+    if len(body) > SMALL_BYTES:
+        return await asyncio.to_thread(reader, *given, **named)
+    return reader(*given, **named)
+
+
+def _must_be_json(request: Request, method: Method) -> None:
     if not is_json(request.headers):
-        raise _no_json(method)
-    return await bodies.read(request, method)
-
-
-def _no_json(method: Method) -> Fault:
-    return malformed(method.path, "Content-Type must be application/json", 415)
+        raise malformed(method.path, "Content-Type must be application/json", 415)
 
 
 def _response(code: int, text: str, headers: Mapping[str, str]) -> Response:

@@ -85,6 +85,15 @@ def too_large(limit: int) -> Fault:
     return Fault(_status(grpc.StatusCode.INVALID_ARGUMENT, sentence, info), 413, {"connection": "close"})
 
 
+def crowded() -> Fault:
+    """Return the fault of a large body for which there is no room now."""
+    sentence = "the door holds as many large bodies as it has room for"
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.seconds = 1
+    status = _status(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence, _info("SERVICE_OVERLOADED"), retry)
+    return Fault(status, headers={"connection": "close"})
+
+
 def no_method(asked: str, sentence: str, http: int, headers: Mapping[str, str] | None = None) -> Fault:
     """Return the fault of a path that calls no method."""
     info = _info("METHOD_NOT_FOUND", method=asked[:256])

@@ -78,11 +78,15 @@ def document_text(table: Table) -> str:
 
 def document(table: Table) -> dict[str, Any]:
     """Return the description: a path for each binding, and the schemas of all messages."""
-    schemas = _Schemas()
+    schemas, named = _Schemas(), set[str]()
     paths: dict[str, dict[str, Any]] = {}
     for binding in table.bindings:
         path, parameters = _path_of(binding)
-        paths.setdefault(path, {})[binding.verb.lower()] = _operation(binding, parameters, schemas)
+        operation = _operation(binding, parameters, schemas)
+        if operation["operationId"] in named:  # a second way to the same method
+            operation["operationId"] += f"_{binding.verb.lower()}"
+        named.add(operation["operationId"])
+        paths.setdefault(path, {})[binding.verb.lower()] = operation
     schemas.of(status_pb2.Status.DESCRIPTOR)
     return {
         "openapi": "3.1.0",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -11,24 +13,28 @@ import uvicorn
 
 from matcher.web.app import LOOPBACK, application
 from matcher.web.calls import Service
+from matcher.web.timed_protocol import IDLE_SECONDS, TimedProtocol
 
 CONNECTIONS: Final = 2_000
 """At once, streams among them; more are answered 503."""
-IDLE_SECONDS: Final = 75
-"""After this time without a request a connection is closed; a proxy in front keeps its own for a minute."""
 STOP_SECONDS: Final = 5
 """How long calls in flight may go on when the process is told to stop; streams end."""
 
 
-async def serve(service: Service, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until a signal says stop; `ready` is called with the address, once it is taken. Raises OSError."""
+async def serve(
+    service: Service, host: str, port: int, ready: Callable[[str], None], until_end_of: int | None = None
+) -> None:
+    """Serve until a signal says stop; `ready` is called with the address, once it is taken. Raises OSError.
+
+    until_end_of: a file descriptor whose end means stop, too.
+    """
     listener = listen(host, port)
     config = uvicorn.Config(
         application(service, LOOPBACK if is_loopback(host) else frozenset()),
-        http="h11",
+        http=TimedProtocol,
         ws="none",
         access_log=False,  # paths hold ids of customers and contacts
-        log_level="warning",
+        log_level="error",  # a warning for each wrong request would let its sender fill the log
         server_header=False,
         date_header=False,
         proxy_headers=False,
@@ -38,8 +44,11 @@ async def serve(service: Service, host: str, port: int, ready: Callable[[str], N
     )
     taken, number = listener.getsockname()[:2]
     ready(f"http://{f'[{taken}]' if ':' in taken else taken}:{number}")
+    server = uvicorn.Server(config)
+    if until_end_of is not None:
+        _at_end_of(until_end_of, server)
     with listener:
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await server.serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,6 +66,17 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _at_end_of(file: int, server: uvicorn.Server) -> None:
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(file, 1024):
+            loop.remove_reader(file)
+            server.should_exit = True
+
+    loop.add_reader(file, read)
 
 
 def is_loopback(host: str) -> bool:

@@ -16,6 +16,10 @@ from matcher.web.faults import Violation, fields_invalid, malformed
 from matcher.web.json_shape import field_of, fill, is_well_known
 
 MOST_PARAMETERS: Final = 100
+MOST_PARTS: Final = 200_000
+"""Objects and lists of a body; Python needs 64 bytes or more for each, and 32 MiB could hold eleven million."""
+MOST_VALUES: Final = 4_000_000
+"""Values of a body, counted by the commas."""
 TRUTHS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
@@ -57,6 +61,8 @@ def document_of(method: Method, body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body; nothing at all is an empty object. Raises Fault."""
     if not body.strip():
         return {}
+    if body.count(b"{") + body.count(b"[") > MOST_PARTS or body.count(b",") > MOST_VALUES:
+        raise malformed(method.path, f"the body has more than {MOST_PARTS} objects and lists, or {MOST_VALUES} values")
     try:
         document = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except UnicodeDecodeError:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from matcher.cli.decision_commands import replayed
-from matcher.cli.session import CommandError
+from matcher.client.replay import NotReplayable, replayed
 from matcher.v1 import routing_pb2 as pb
 from tests.cli.command import Person, lines
 from tests.processes import Server
@@ -69,10 +68,10 @@ async def test_an_assignment_says_why(person: Person) -> None:
 
 def test_a_decision_that_cannot_be_made_again_says_why() -> None:
     """One of an earlier version, and one whose agent was forgotten; a joint choice says that it is not repeated."""
-    with pytest.raises(CommandError, match="an earlier version"):
+    with pytest.raises(NotReplayable, match="an earlier version"):
         replayed(pb.Decision(basis=pb.AFFINITY))
     seen = [pb.SeenAgent(agent="ana", total=1), pb.SeenAgent(agent="ben", total=1)]
-    with pytest.raises(CommandError, match="ben no more"):
+    with pytest.raises(NotReplayable, match="ben no more"):
         replayed(pb.Decision(seen_agents=seen, candidates=[pb.Candidate(agent="ana")]))
     both = [pb.Candidate(agent=name, affinity=0.5) for name in ("ben", "ana")]
     joint = replayed(pb.Decision(seen_agents=seen[:1], candidates=both))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.cli.command import Person
@@ -93,8 +94,12 @@ async def test_a_week_s_praise_is_a_text_by_agent(service: Server) -> None:
         "bea  She knew her ropes.",
         "bea  She was kind.",
     ]
+    began = datetime.now(UTC)
     digest = (await user.types("praise", "digest", "--manager", "dana")).out.splitlines()
-    assert digest[0].startswith("What customers praised, ")
+    assert digest[0] in {
+        f"What customers praised, {until - timedelta(days=6):%d %B} to {until:%d %B %Y}"
+        for until in (began, datetime.now(UTC))
+    }
     assert digest[1:] == ["", "Bea Lind (2)", "  - She was kind.", "  - She knew her ropes."]
     nobody = await user.types("praise", "digest", "--manager", "kim")
     assert "Nothing was passed on in this time." in nobody.out

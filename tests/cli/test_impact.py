@@ -83,6 +83,29 @@ async def test_a_plan_takes_the_difference_as_it_is_read(server: str, doubles: D
     assert "resolved=much is not of the form KIND=DIFFERENCE, such as resolved=2" in wrong.err
 
 
+async def test_a_plan_names_what_it_cannot_plan(server: str) -> None:
+    """An outcome that there is not, a difference with a unit or of nothing, and an outcome that nobody recorded yet."""
+    for typed, said in (
+        ("delight=2", "delight is no outcome: resolved, csat, nps, recommended, returned, or metrics.NAME"),
+        ("resolved=2points", "a number other than 0, in points of 100, without a unit"),
+        ("csat=0", "a number other than 0, without a unit"),
+        ("nps=nan", "a number other than 0, in points of 100, without a unit"),
+    ):
+        wrong = await matcher("impact", "plan", typed, "--server", server)
+        assert wrong.code == 1
+        assert said in " ".join(wrong.err.split())
+    result = await impact(server, "plan", "resolved=2", "metrics.basket=3")
+    assert "+2.0 points" in result.out
+    assert "no plan of metrics.basket: no compared contact of the last 90 days has that outcome yet" in result.out
+
+
+async def test_a_day_is_typed_as_a_day(server: str) -> None:
+    """The error says what a day looks like, in the project's words."""
+    for option in ("--since", "--until"):
+        wrong = await matcher("impact", option, "yesterday", "--server", server)
+        assert (wrong.code, wrong.err.strip()) == (1, f"error: {option} yesterday is not a day such as 2026-11-30")
+
+
 async def test_a_time_without_contacts_says_so(server: str, doubles: Doubles) -> None:
     """And the days are those that were typed, in UTC."""
     doubles.impact.answers["report"] = ImpactReport(1, 2, (), ())

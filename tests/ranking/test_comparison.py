@@ -18,7 +18,8 @@ from matcher.model import (
     WouldBe,
     unpacked_seen,
 )
-from matcher.ranking.comparison import choose, compare, draw_arm, offered_first, outside
+from matcher.model.choice import choose
+from matcher.ranking.comparison import compare, draw_arm, offered_first, outside
 from matcher.ranking.policy import RankingTerms, basis_of, by_load, rank, rank_with
 from tests.ranking.search_results import UNITS, found_of
 

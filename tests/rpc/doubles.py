@@ -36,6 +36,7 @@ from matcher.model import (
     Reservation,
     ReservedOutcome,
     StreamPlace,
+    Suggestion,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
@@ -45,6 +46,7 @@ from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.impact_double import ImpactDouble
+from tests.rpc.interest_map_double import InterestMapDouble
 from tests.rpc.key_doubles import KeysDouble
 from tests.rpc.site_double import SitesDouble
 
@@ -149,9 +151,10 @@ class RouterDouble(Double):
         )
         return self.record("assign", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
 
-    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
-        arguments = (site, request.message, request.most, request.ignore_availability, request.explain_left_out)
-        return self.record("suggest", RANKING, *arguments)
+    async def suggest(self, site: str, request: SuggestRequest) -> Suggestion:
+        tried = (request.affinity_floor, request.affinity_tolerance, request.profile_weight)
+        arguments = (site, request.message, request.most, request.ignore_availability, request.explain_left_out, tried)
+        return self.record("suggest", Suggestion(RANKING, ((0, 3), (4, 9)), 0.5), *arguments)
 
 
 @dataclass
@@ -341,6 +344,7 @@ class Doubles:
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     coverage: CoverageDouble = field(default_factory=CoverageDouble)
+    interest_map: InterestMapDouble = field(default_factory=InterestMapDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
     impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
@@ -362,6 +366,7 @@ class Doubles:
             sites=self.sites,
             customers=self.customers,
             coverage=self.coverage,
+            interest_map=self.interest_map,
             forgetting=self.forgetting,
             impact=self.impact,
             feedback=self.feedback,
@@ -382,6 +387,7 @@ class Doubles:
             self.sites,
             self.customers,
             self.coverage,
+            self.interest_map,
             self.forgetting,
             self.impact,
             self.feedback,

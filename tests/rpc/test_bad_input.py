@@ -222,6 +222,16 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         ),
         {"message.preferred_agents[0].agent"},
     ),
+    "a suggestion by a policy that no pool may have": (
+        routing.SuggestAgentsRequest(
+            parent=SITE,
+            message=message(),
+            affinity_floor=1.01,
+            affinity_tolerance=-0.1,
+            profile_weight=float("nan"),
+        ),
+        {"affinity_floor", "affinity_tolerance", "profile_weight"},
+    ),
     "an assignment of nothing to nobody": (
         routing.AssignContactRequest(name=MAYA, pool=MAYA, actor="a" * 129, request_id="r\n"),
         {"name", "agent", "pool", "actor", "request_id"},

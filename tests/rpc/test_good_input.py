@@ -281,6 +281,8 @@ async def test_a_decision_shows_the_candidates_and_the_reasons(service: Service)
     answer = await service.routing.SuggestAgents(suggest)
     assert (answer.basis, answer.affinity_floor, answer.units) == (routing.AFFINITY, 0.25, 2)
     assert answer.left_out_agents[0].agent == "sites/default/agents/tom"
+    assert [(unit.start, unit.end) for unit in answer.compared] == [(0, 3), (4, 9)]
+    assert answer.profile_weight == 0.5
     contact = await service.routing.GetContact(routing.GetContactRequest(name="sites/default/contacts/c-1"))
     assert (contact.state, contact.sequence) == (routing.CONTACT_RESERVED, 3)
     assert list(contact.excluded_agents) == ["sites/default/agents/tom"]

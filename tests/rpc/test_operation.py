@@ -232,6 +232,7 @@ def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
             log.exception("failed")
             logging.getLogger("library").exception("it failed")
         logging.getLogger("library").info("I was given: my dog")
+        logging.getLogger("asyncio").warning("Executing <Handle route('my dog')> took 1 second")
         gone = cygrpc.ExecuteBatchError("the caller has gone")
         logging.getLogger("grpc._cython.cygrpc").error("raised in core", exc_info=gone)
     finally:
@@ -279,6 +280,35 @@ async def test_an_error_that_nobody_awaits_is_logged_by_its_class_and_place() ->
     assert {line["fault"] for line in lines if line["event"] == "an error that nobody awaited"} == faults
     named = next(line for line in lines if line.get("task") == "nobody's")
     assert named["traceback"][-1].endswith(" fail")
+
+
+def test_an_error_that_nobody_catches_is_logged_by_its_class_and_place() -> None:
+    """In a thread, in a destructor and at the end of the program: neither its text nor a repr reaches stderr."""
+    program = """if True:
+        import threading
+        from matcher.telemetry import configure_logs, log_uncaught_faults
+
+        class Words(str):
+            def __del__(self):
+                raise LookupError("my dog")
+
+        def fail(text):
+            raise ValueError(text)
+
+        configure_logs("json")
+        log_uncaught_faults()
+        thread = threading.Thread(target=fail, args=("my dog",))
+        thread.start()
+        thread.join()
+        Words("my dog")
+        raise KeyError("my dog")
+    """
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "my dog" not in ended.stderr
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert {line["event"] for line in lines} == {"an error that nobody caught"}
+    assert [line["fault"] for line in lines] == ["builtins.ValueError", "builtins.LookupError", "builtins.KeyError"]
 
 
 def test_the_service_s_loop_logs_no_repr_of_an_error() -> None:

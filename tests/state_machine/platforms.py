@@ -32,9 +32,10 @@ from matcher.model import (
     Unmatched,
     Wait,
 )
+from matcher.model.choice import choose
 from matcher.model.lifecycle import ContactState, ReservationState
 from matcher.model.requests import RouteRequest
-from matcher.ranking.comparison import choose, is_control
+from matcher.ranking.comparison import is_control
 from tests.state_machine.admins import Admins
 from tests.state_machine.plain_records import FOREVER, LATER, MAKES, Ask, PlainReservation
 from tests.state_machine.stored import Stored

@@ -6,8 +6,8 @@ import random
 from typing import Final
 
 from matcher.model import Arm, Comparison, Draw, Part, unpacked_seen
+from matcher.model.choice import choose
 from matcher.model.lifecycle import ContactState
-from matcher.ranking.comparison import choose
 from matcher.store.reservations import OtherArm, Reserved
 from matcher.store.salt import SiteSalt
 from tests.store.stage import Stage

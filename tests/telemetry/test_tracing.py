@@ -69,6 +69,18 @@ async def test_a_call_is_a_span_of_its_callers_trace(service: Service, traced: T
     }
 
 
+async def test_a_method_that_is_not_served_leaves_no_name_in_a_trace(service: Service, traced: Traced) -> None:
+    """Anybody can call /My.tent/leaks: neither a span nor a measurement has the caller's words."""
+    unknown: Any = service.channel.unary_unary("/My.tent/leaks")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await unknown(b"")
+    (span,) = traced.exporter.get_finished_spans()
+    assert (span.name, (span.attributes or {})["rpc.method"]) == ("_OTHER", "_OTHER")
+    measured = traced.reader.get_metrics_data()
+    assert measured is not None
+    assert "tent" not in span.to_json() + measured.to_json()
+
+
 async def test_a_call_that_fails_by_the_services_fault_is_a_failed_span(service: Service, traced: Traced) -> None:
     """A caller's mistake is none: the conventions count the server's own codes."""
 

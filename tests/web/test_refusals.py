@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from matcher.web.bindings import table
-from matcher.web.bodies import BODY_BYTES, read
+from matcher.web.bodies import BODY_BYTES, MIB, SMALL_BYTES, Room, held
 from matcher.web.faults import Fault
 from tests.web.door import Door
 
@@ -55,6 +55,7 @@ async def test_a_wrong_field_is_named_by_its_path(door: Door, body: object, wron
         b'{"wait":NaN}',
         b'{"message":' * 5000,
         b"[" * 100_000,
+        b'{"requests":[' + b"{}," * 250_000 + b"{}]}",
     ],
 )
 async def test_a_body_that_is_no_json_object_is_malformed(door: Door, body: bytes) -> None:
@@ -79,20 +80,29 @@ async def test_a_body_is_bounded_before_it_is_read(door: Door) -> None:
     assert (got.code, got.reason) == (413, "MESSAGE_TOO_LARGE")
 
 
+METHOD = table().methods["/matcher.v1.RosterService/GetAgent"]
+
+
 async def test_a_body_of_unknown_length_is_bounded_as_it_comes() -> None:
-    """The part that passes the limit ends it."""
-    part: Message = {"type": "http.request", "body": bytes(2**20), "more_body": True}
-    left = [part] * 10
+    """The part that passes the limit ends it, and the room that it took is free again."""
+    part: Message = {"type": "http.request", "body": bytes(MIB), "more_body": True}
+    left, room = [part] * 10, Room(10 * MIB)
+    fault = await refusal(sending(left), room)
+    assert (fault.http, len(left), room.left) == (413, 5, 10 * MIB)
 
-    async def receive() -> Message:
-        return left.pop()
 
-    with pytest.raises(Fault) as raised:
-        await read(
-            Request({"type": "http", "headers": []}, receive), table().methods["/matcher.v1.RosterService/GetAgent"]
-        )
-    assert raised.value.http == 413
-    assert len(left) == 5
+async def test_all_large_bodies_together_are_bounded_and_small_ones_go_on() -> None:
+    """The sender of a large body for which there is no room is told when to come again."""
+    room = Room(2 * MIB)
+    large: list[Message] = [{"type": "http.request", "body": bytes(MIB + 1)}]
+    small: list[Message] = [{"type": "http.request", "body": bytes(SMALL_BYTES)}]
+    async with held(sending(large * 1), METHOD, room) as first:
+        assert len(first) == MIB + 1
+        fault = await refusal(sending(large * 1), room)
+        assert (fault.http, fault.headers["retry-after"], fault.headers["connection"]) == (429, "1", "close")
+        async with held(sending(small), METHOD, room) as second:
+            assert len(second) == SMALL_BYTES
+    assert room.left == 2 * MIB
 
 
 async def test_a_sender_that_stops_is_cut_off() -> None:
@@ -102,19 +112,31 @@ async def test_a_sender_that_stops_is_cut_off() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
+    fault = await refusal(Request({"type": "http", "headers": []}, receive), Room())
+    assert (fault.http, fault.headers["connection"]) == (408, "close")
+
+
+def sending(parts: list[Message]) -> Request:
+    """Return a request whose body comes in these parts, from the last to the first."""
+
+    async def receive() -> Message:
+        return parts.pop()
+
+    return Request({"type": "http", "headers": []}, receive)
+
+
+async def refusal(request: Request, room: Room) -> Fault:
+    """Return why a body is refused."""
     with pytest.raises(Fault) as raised:
-        await read(
-            Request({"type": "http", "headers": []}, receive),
-            table().methods["/matcher.v1.RosterService/GetAgent"],
-            seconds=0.01,
-        )
-    assert (raised.value.http, raised.value.headers["connection"]) == (408, "close")
+        async with held(request, METHOD, room, seconds=0.05):
+            pass
+    return raised.value
 
 
 @pytest.mark.parametrize(
     ("verb", "path", "code", "allow"),
     [
-        ("GET", "/", 404, ""),
+        ("POST", "/", 404, ""),
         ("GET", "/v1/sites/default/agents/", 404, ""),
         ("GET", "/v1//sites", 404, ""),
         ("GET", "/v1/sites/default/../other/agents", 404, ""),

@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pool
 
 from matcher.rpc.grpc_types import Context, Handler
 from matcher.telemetry import Telemetry, begin_call, current_call
-from matcher.telemetry.tracing import ServerCall, current_tracer
+from matcher.telemetry.tracing import UNKNOWN_METHOD, ServerCall, current_tracer
 
 _UNKNOWN: Final = ("unary", "unknown", "unknown")
 """The labels of a method that is not served: a name that a caller made up must not become a label."""
@@ -49,6 +49,7 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
         started = self._telemetry.calls_started.labels(*labels)
         seconds = self._telemetry.call_seconds.labels(*labels)
         handled = cache(partial(self._telemetry.calls_handled.labels, *labels))
+        traced_as = UNKNOWN_METHOD if labels == _UNKNOWN else method.removeprefix("/")
 
         async def call(requests: AsyncIterator[bytes], context: Context) -> Any:
             tracer, ids = current_tracer(), current_call()
@@ -56,7 +57,7 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
                 ids.method, ids.peer = method, context.peer
             if tracer is None or ids is None:
                 return await counted(requests, context, ServerCall())
-            with tracer.call(method.removeprefix("/"), ids) as traced:
+            with tracer.call(traced_as, ids) as traced:
                 return await counted(requests, context, traced)
 
         async def counted(requests: AsyncIterator[bytes], context: Context, traced: ServerCall) -> Any:

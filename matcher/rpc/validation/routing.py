@@ -24,6 +24,8 @@ MOST_REASON: Final = 256
 MOST_CANDIDATES: Final = 100
 DEFAULT_CANDIDATES: Final = 8
 MOST_FENCE: Final = 2**63 - 1
+_TRIED: Final = ("affinity_floor", "affinity_tolerance", "profile_weight")
+"""Fields of a pool that a suggestion may be asked by."""
 
 
 _CONSTRAINTS: Final = {number: constraint for constraint, number in CONSTRAINT.items()}
@@ -179,12 +181,16 @@ def suggest(request: pb.SuggestAgentsRequest) -> tuple[str, SuggestRequest]:
     wrong = Violations()
     site, message = _site_and_message(wrong, request)
     wrong.between("max_candidates", request.max_candidates, 0, MOST_CANDIDATES)
+    tried = {
+        field: wrong.share(field, getattr(request, field)) if request.HasField(field) else None for field in _TRIED
+    }
     wrong.refuse()
     return site, SuggestRequest(
         message,
         request.max_candidates or DEFAULT_CANDIDATES,
         ignore_availability=request.ignore_availability,
         explain_left_out=request.explain_left_out,
+        **tried,
     )
 
 
