@@ -46,8 +46,8 @@ async def watch_readiness(
 ) -> None:
     """Report SERVING only while nothing is wrong; runs until it is cancelled.
 
-    Wrong is: the store is silent or refuses what is written, a key in use is missing, a background task keeps failing, or
-    an open site is behind.
+    Wrong is: the store is silent or refuses what is written, a key in use is missing, a background task keeps failing,
+    or an open site is behind.
 
     refusal: why the store refuses what this process writes; not asked in a cluster, where other shards may take it.
 

@@ -38,8 +38,8 @@ class OpenStore:
     """The store that the service runs on.
 
     key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
-    revive: starts the embedded store again; where the settings name another store it does nothing. refusal: why the store
-    refuses what this process writes; "": it takes it.
+    revive: starts the embedded store again; where the settings name another store it does nothing.
+    refusal: why the store refuses what this process writes; "": it takes it.
     """
 
     client: StoreClient
