@@ -23,6 +23,7 @@ TUNE ?=
 SIMULATE ?=
 CHAOS ?=
 IMPACT ?=
+JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
@@ -84,8 +85,8 @@ impact-demo: setup ## Plays a month of a comparison through the service and repo
 canaries: setup ## Says 10,000 words of people to a service and searches all that it leaves for them: build/canaries.json, three minutes
 	@CANARIES=10000 $(BIN)/python -m pytest tests/privacy
 
-test: setup ## Runs all tests against a real store
-	$(BIN)/python -m pytest
+test: setup ## Runs all tests against a real store, JOBS files at once (2); JOBS=0 one after another
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 quick: setup ## Lint, types, and the tests that need no model and no server; under a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"
