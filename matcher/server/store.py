@@ -16,7 +16,7 @@ import structlog
 
 from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
-from matcher.model.quotas import SiteQuotas
+from matcher.model.quotas import CallerQuotas, SiteQuotas
 from matcher.server.keys import KeyWatch, open_keys
 from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
@@ -81,7 +81,6 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
             _lifetimes(settings),
             key_watch.keys,
             lambda kind: telemetry.records_unreadable.labels(kind).inc(),
-            SiteQuotas(settings.site_agents, settings.site_pools, settings.site_waiting),
         )
         yield OpenStore(client, stores, key_watch, revive)
 
@@ -113,5 +112,6 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         events_kept=settings.events_kept,
         praise_ms=settings.praise_days * DAY_MS,
         outbox_kept=settings.ledger_backlog if settings.ledger_place else 0,
-        most_waiting=settings.site_waiting,
+        quotas=SiteQuotas(settings.site_agents, settings.site_pools, settings.site_waiting, settings.site_open_offers),
+        own_quotas=CallerQuotas(settings.principal_open_offers, settings.principal_waiting),
     )

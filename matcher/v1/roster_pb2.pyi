@@ -1556,7 +1556,8 @@ class Usage(_message.Message):
     QUOTAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotaUse]:
-        """The quotas of the site (agents, pools, waiting_contacts), then those of the caller in the process that answers
+        """The quotas of the site (agents, pools, waiting_contacts, open_offers), those of the caller in the site (own_open_offers,
+        own_waiting_contacts), then those of the caller in the process that answers
         (calls_per_second, streams) where callers say who they are.
         """
 
