@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from google.rpc import error_details_pb2
 from starlette.responses import Response
@@ -103,7 +103,7 @@ async def _until_now(visitor: Visitor, request: pb.WatchContactRequest) -> list[
     try:
         async with asyncio.timeout(STEPS_SECONDS):
             stream = visitor.follow(visitor.stubs.routing.WatchContact, request)
-            async with aclosing(cast("AsyncGenerator[pb.ContactEvent, None]", stream)) as steps:
+            async with aclosing(stream) as steps:
                 async for event in steps:
                     if not event.cause:
                         break
