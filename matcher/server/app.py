@@ -209,7 +209,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
         watch = partial(
-            watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
+            watch_readiness,
+            store.client,
+            replicas.sites,
+            health,
+            telemetry,
+            store.revive,
+            tasks,
+            store.key_watch,
+            store.refusal,
         )
         async with (
             ending(listener.close),

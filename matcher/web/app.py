@@ -67,6 +67,7 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
             channels.append(channel)
             console.use(channel)
             yield
+            await console.close()
             channels.clear()
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
