@@ -83,16 +83,17 @@ def _sentences() -> list[str]:
 
 
 def artifact_key(source: ModelSource) -> str:
-    """Return 32 hex digits of everything that decides the result of compiling."""
-    libraries = ["openvino", "nncf", "sentence-transformers"]
+    """Return 32 hex digits of what decides the vectors: recipe, model, the runtime's version and the CPU.
+
+    The versions of what compiles do not decide them: an artefact is checked against the original's vectors when it is
+    made and each time it is opened, and an installation that only serves must find what another one compiled.
+    """
     decides: dict[str, object] = {"fingerprint": source.fingerprint, "recipe": RECIPE}
     if source.family == "universal":
         decides["recipe"] = UNIVERSAL_RECIPE
-        libraries = ["openvino"]
     else:
         decides["calibration"] = hashlib.sha256(CALIBRATION.read_bytes()).hexdigest()
-    decides["versions"] = {name: _version(name) for name in libraries}
-    decides |= {"machine": platform.machine(), "cpu": sorted(_cpu_features())}
+    decides |= {"openvino": _version("openvino"), "machine": platform.machine(), "cpu": sorted(_cpu_features())}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
 

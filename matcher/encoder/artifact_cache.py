@@ -21,6 +21,9 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _LOCK_POLL_SECONDS = 0.1
 
 
+COMPILE_EXTRA = "pip install 'affinity-matcher[compile]'"
+
+
 class CompilingFailed(Exception):
     """There is no artefact and compiling failed, for the reason given; never leaves this package."""
 
@@ -45,6 +48,11 @@ async def obtain_artifact(
                     return folder, await asyncio.to_thread(read_artifact, folder)
                 except ArtifactBroken as broken:
                     progress(f"the compiled model in the cache is not used: {broken}")
+            if source.lacks:
+                raise CompilingFailed(
+                    f"{cache_dir} has no {source.name} that was compiled for this kind of CPU, and compiling needs "
+                    f"{source.lacks}: {COMPILE_EXTRA}, or bring the folder that `matcher compile` fills elsewhere"
+                )
             await _compile(source, folder, progress)
             return folder, await asyncio.to_thread(read_artifact, folder)
     except (OSError, ArtifactBroken) as error:

@@ -1,4 +1,4 @@
-"""Compiler of sentence-transformers models into artefacts; needs torch and takes 800 MB, and its libraries fork."""
+"""Compiler of sentence-transformers models into artefacts; needs the extra `compile`, and its libraries fork."""
 
 from __future__ import annotations
 
@@ -76,11 +76,7 @@ def _forms(
     forms: list[tuple[Precision, Callable[[], Any]]] = [("fp32", lambda: converted)]
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         forms.insert(0, ("bf16", lambda: converted))
-    try:
-        import nncf
-    except ImportError:
-        progress.step("nncf is not installed: the model is not quantised")
-        return forms
+    import nncf
 
     def quantised() -> Any:
         texts = calibration_texts()

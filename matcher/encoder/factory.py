@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from threading import BoundedSemaphore
 
-from matcher.encoder.artifact_cache import CompilingFailed, obtain_artifact
+from matcher.encoder.artifact_cache import COMPILE_EXTRA, CompilingFailed, obtain_artifact
 from matcher.encoder.batching_encoder import BatchingEncoder
 from matcher.encoder.model_source import ModelSource, find_model
 from matcher.encoder.paired_encoder import PairedEncoder, TextReading, paired_fingerprint
@@ -101,6 +101,8 @@ async def _choose(
     except CompilingFailed as obstacle:
         if settings.runtime == "openvino":
             raise ModelUnusable(f"the settings ask for openvino, but {obstacle}") from obstacle
+        if source.lacks:
+            raise ModelUnusable(str(obstacle)) from obstacle
         progress(f"openvino cannot be used ({obstacle}): loading the model with {original}")
         return await _original(settings, source), f"{original}, because openvino cannot be used: {obstacle}"
     why = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest with true vectors here"
@@ -140,6 +142,8 @@ async def _original(settings: EncoderSettings, source: ModelSource) -> Runtime:
         from matcher.encoder.universal.numpy_runtime import NumpyRuntime
 
         return await asyncio.to_thread(NumpyRuntime, source.path, settings.worker_count())
+    if source.lacks:
+        raise ModelUnusable(f"{source.name} needs {source.lacks} to run with torch: {COMPILE_EXTRA}")
     from matcher.encoder.torch_runtime import TorchRuntime
 
     return await asyncio.to_thread(TorchRuntime, source, settings.worker_count())

