@@ -197,6 +197,10 @@ def _lapsed_early(facts: Facts) -> Iterator[Breach]:
             yield Breach(
                 Law.ENDED, f"{first.reservation} is held for {first.expires - first.created:.3f} s, not {lasts:g}"
             )
+        late = [call for call in hold.answers if call.verb == "accept" and call.began > made.ended + lasts + TICK]
+        early = any(call.verb == "accept" and may_be_done(call) and call not in late for call in hold.answers)
+        if first.state == "PENDING" and not early and any(call.ending == h.OK for call in late):
+            yield Breach(Law.ENDED, f"{first.reservation} was accepted after its time")
         told = [call.ended for call in hold.answers if call.reason == "RESERVATION_LAPSED"]
         told += [step.heard for step in hold.steps if step.cause == "CAUSE_OFFER_EXPIRED"]
         if first.state == "PENDING" and told and min(told) < made.began + lasts - TICK:
