@@ -33,6 +33,8 @@ class Arena:
     stores: list[Node] = field(default_factory=list)
     replicas: list[Replica] = field(default_factory=list)
     sentinels: list[Node] = field(default_factory=list)
+    replicated: list[Node] = field(default_factory=list)
+    """The servers of a shard that has a replica."""
     doors: list[Proxy] = field(default_factory=list)
     """The proxies between the clients and the replicas."""
     pipes: list[Proxy] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Arena:
         """Start a primary, its replica, and a Sentinel that replaces the primary after 0.5 s of silence."""
         primary = Node(self.folder / "one", {"min-replicas-max-lag": "2"})
         replica = Node(self.folder / "two", {"replicaof": f"{HOST} {primary.port}"})
-        self.stores = [primary, replica]
+        self.stores = self.replicated = [primary, replica]
         await asyncio.gather(primary.start(), replica.start())
         sentinel = Node(
             self.folder / "sentinel",
@@ -107,7 +109,7 @@ class Arena:
             )
             for number in range(4)
         ]  # fmt: skip
-        self.stores = nodes
+        self.stores, self.replicated = nodes, [nodes[0], nodes[3]]
         await asyncio.gather(*(node.start() for node in nodes))
         bounds = [-(-HASH_SLOTS * number // 3) for number in range(4)]
         for number, node in enumerate(nodes[:3]):

@@ -87,7 +87,9 @@ def _made(hold: Hold) -> bool:
 
 
 def _told_lost(contact: Contact) -> bool:
-    return any(step.cause == "CAUSE_LOST" for steps in contact.steps.values() for step in steps)
+    """Return whether a watch was told that the store lost the contact, or its record says so."""
+    by_watch = any(step.cause == "CAUSE_LOST" for steps in contact.steps.values() for step in steps)
+    return by_watch or (contact.found is not None and contact.found.cause == "CAUSE_LOST")
 
 
 def _gone(facts: Facts) -> Iterator[Breach]:

@@ -155,6 +155,7 @@ class FoundContact(msgspec.Struct, frozen=True, kw_only=True, tag="found contact
     contact: str
     at: float
     state: str | None
+    cause: str = ""
 
 
 class FoundReservation(msgspec.Struct, frozen=True, kw_only=True, tag="found reservation"):

@@ -381,7 +381,7 @@ class SiteLoad:
                 lambda line: line.roster.BeatAgent(request), self.asked("beat", agent=agent, wait=BEAT_SECONDS)
             )
             silent = not self.draining and self.rng.random() < self.habits.silences
-            await asyncio.sleep(2.5 * BEAT_SECONDS if silent else 0.8)
+            await asyncio.sleep(3.5 * BEAT_SECONDS if silent else 0.8)
 
     async def look_in(self, number: int) -> None:
         """Read twice a second whether an agent with heartbeats counts as ONLINE."""

@@ -194,6 +194,21 @@ async def _full(arena: Arena, target: int) -> AsyncIterator[None]:
         await node.ask("CONFIG", "SET", "maxmemory", "0")
 
 
+@asynccontextmanager
+async def _failover(arena: Arena, _: int) -> AsyncIterator[None]:
+    """Kill a primary that has a replica, and start it again when the replica has taken over."""
+    primary = arena.stores[0]
+    for node in arena.replicated:
+        with suppress(RedisError, OSError):
+            if (await node.ask("ROLE"))[0] == b"master":
+                primary = node
+    await primary.kill()
+    try:
+        yield
+    finally:
+        await primary.start()
+
+
 def _rights(lost: str) -> Act:
     @asynccontextmanager
     async def act(arena: Arena, _: int) -> AsyncIterator[None]:
@@ -263,6 +278,7 @@ ACTS: Final[Mapping[str, tuple[Act, float, float]]] = {
     "answers to clients lost": (_deaf_clients, 0.1, 0.5),
     "store slow": (_slow_store, 2.0, 4.0),
     "clients slow": (_slow_clients, 2.0, 4.0),
+    "failover": (_failover, 3.0, 4.0),
     "store busy": (_busy, 0.5, 2.5),
     "store full": (_full, 1.0, 3.0),
     "rights taken": (_rights("-fcall"), 1.0, 9.0),
@@ -275,18 +291,21 @@ ACTS: Final[Mapping[str, tuple[Act, float, float]]] = {
 }
 """Each fault with the least and the most seconds that it lasts."""
 FORGETS: Final = frozenset({"store emptied"})
+MAY_FORGET: Final = frozenset({"failover", "store killed", "store paused", "store busy"})
+"""Faults after which a replica may have taken over, without the last writes."""
 CLOCK: Final = frozenset({"clock steps forward", "clock steps back"})
 PIPES: Final = frozenset(
     {"replica cut off from the store", "store refuses a replica", "answers of the store lost", "store slow"}
 )
 """Faults of the proxies before a single store; the others name their servers themselves."""
+FAILOVERS: Final = frozenset({"failover"})
 USUAL: Final = tuple(what for what in ACTS if what not in FORGETS and (what not in CLOCK or FAKETIME.exists()))
 
 
 def kinds_for(topology: str, kinds: Sequence[str] = USUAL) -> list[str]:
     """Return the faults of `kinds` that a topology can have. With several servers their clocks are left alone."""
     if topology == SINGLE:
-        return list(kinds)
+        return [what for what in kinds if what not in FAILOVERS]
     return [what for what in kinds if what not in PIPES and what not in CLOCK]
 
 
@@ -326,7 +345,7 @@ async def attack(arena: Arena, planned: Sequence[Planned], history: h.History, s
                 target=str(fault.target),
                 began=since,
                 ended=time.time(),
-                forgets=fault.what in FORGETS,
+                forgets=fault.what in FORGETS or (arena.topology != SINGLE and fault.what in MAY_FORGET),
                 clock=fault.what in CLOCK,
             )
         )

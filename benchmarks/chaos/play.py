@@ -159,10 +159,10 @@ class Stage:
         answer, record = await self._wire.insist(
             lambda line: line.routing.GetContact(request), load.asked("read contact", contact=contact)
         )
-        state = None if record.ending == h.UNKNOWN else ""
+        state, cause = None if record.ending == h.UNKNOWN else "", ""
         if answer is not None:
-            state = pb.ContactState.Name(answer.state)
-        self.history.add(h.FoundContact(site=load.site, contact=contact, at=record.ended, state=state))
+            state, cause = pb.ContactState.Name(answer.state), pb.Cause.Name(answer.cause)
+        self.history.add(h.FoundContact(site=load.site, contact=contact, at=record.ended, state=state, cause=cause))
 
     async def _read_reservation(self, load: SiteLoad, reservation: str) -> None:
         request = pb.GetReservationRequest(name=load.name("reservations", reservation))
