@@ -39,12 +39,14 @@ class OpenStore:
 
     key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
     revive: starts the embedded store again; where the settings name another store it does nothing.
+    refusal: why the store refuses what this process writes; "": it takes it.
     """
 
     client: StoreClient
     stores: Stores
     key_watch: KeyWatch
     revive: Callable[[], Awaitable[None]]
+    refusal: Callable[[], str]
 
 
 @asynccontextmanager
@@ -82,7 +84,7 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
             key_watch.keys,
             lambda kind: telemetry.records_unreadable.labels(kind).inc(),
         )
-        yield OpenStore(client, stores, key_watch, revive)
+        yield OpenStore(client, stores, key_watch, revive, lambda: upgrade.refused)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
