@@ -21,11 +21,13 @@ LOAD ?= --rate 50
 WEB ?= 127.0.0.1:8080
 TUNE ?=
 SIMULATE ?=
+CHAOS ?=
 IMPACT ?=
+JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-long impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,20 +73,26 @@ simulate: $(BENCH_SETUP) ## Plays a day with crashes through the API and judges 
 simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every one of them must be found
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.simulate.bugs
 
+chaos: $(BENCH_SETUP) ## Attacks the service for ten minutes and judges it by what its clients saw; build/chaos.json; CHAOS="--seed 2"
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos --history build/chaos-history.jsonl $(CHAOS)
+
+chaos-long: $(BENCH_SETUP) ## The same for half an hour: one piece of a long attack, each with a seed of its own; CHAOS="--seed 7"
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos --seconds 1800 --history build/chaos-history.jsonl $(CHAOS)
+
 impact-demo: setup ## Plays a month of a comparison through the service and reports it: build/impact.json, build/impact, a few minutes
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.impact_demo $(IMPACT)
 
 canaries: setup ## Says 10,000 words of people to a service and searches all that it leaves for them: build/canaries.json, three minutes
 	@CANARIES=10000 $(BIN)/python -m pytest tests/privacy
 
-test: setup ## Runs all tests against a real store
-	$(BIN)/python -m pytest
+test: setup ## Runs all tests against a real store, JOBS files at once (2); JOBS=0 one after another
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 quick: setup ## Lint, types, and the tests that need no model and no server; under a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"
 	@$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest $(QUICK_TESTS); tests=$$?; wait $$types && exit $$tests
 
-check: setup lint types proto-check deploy-lint test nginx alerts console node ## Runs lint, types, import rules, proto checks and all tests
+check: setup lint types proto-check deploy-lint test nginx alerts console schemathesis node ## Runs lint, types, import rules, proto checks and all tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -125,6 +133,9 @@ console: setup ## Tests the console in Chromium; CONSOLE_REQUIRED=1 fails where 
 	@if command -v chromium >/dev/null; then $(BIN)/python -m pytest -m console; \
 	elif test -n "$(CONSOLE_REQUIRED)"; then echo "console: Chromium is missing, and the console must be tested in it" >&2; exit 1; \
 	else echo "console: Chromium is missing here, so the console was not tested in it"; fi
+
+schemathesis: setup ## Lets Schemathesis look for answers that /openapi.json does not describe, a minute
+	$(BIN)/python -m pytest -m schemathesis
 
 node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi

@@ -20,7 +20,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from benchmarks.echo import METHOD
-from benchmarks.load import Arrivals, Completions, Echoes, Job, Outcome, Routes
+from benchmarks.load import Arrivals, Completions, Echoes, Job, Outcome, Routes, handle
 from benchmarks.material import unique
 from matcher.v1 import routing_pb2 as pb
 
@@ -91,8 +91,8 @@ class _Caller:
         match job:
             case Echoes(target, calls, in_flight, body_bytes):
                 return await self._closed(iter([b"x" * body_bytes] * calls), in_flight, self._echo(target))
-            case Routes(target, calls, in_flight, complete, repeat, seconds):
-                requests = self._requests(repeat)
+            case Routes(target, calls, in_flight, complete, repeat, seconds, customers):
+                requests = self._requests(repeat, customers)
                 if not seconds:
                     requests = iter(list(islice(requests, calls)))
                 until = time.perf_counter() + seconds if seconds else float("inf")
@@ -115,13 +115,14 @@ class _Caller:
             self._stubs[target, method] = stubs
         return stubs
 
-    def _requests(self, repeat: int) -> Iterator[bytes]:
+    def _requests(self, repeat: int, customers: int = 0) -> Iterator[bytes]:
         while True:
             number = self._next % repeat if repeat else self._next
+            customer = handle(self._next % customers) if customers else ""
             self._next += 1
             request = pb.RouteMessageRequest(
                 parent="sites/default",
-                message=pb.Message(text=unique(self._messages, number)),
+                message=pb.Message(text=unique(self._messages, number), customer=customer),
                 request_id=uuid.uuid4().hex,
                 auto_accept=True,
             )

@@ -26,6 +26,7 @@ class Routes:
     complete: "later" keeps the reservations for `Completions`; "at once" completes each before the next is routed.
     repeat: the number of texts that are routed again and again; 0: every text is unique.
     seconds: the duration, instead of the number of calls, if it is not 0.
+    customers: the messages name so many customers in turn, by `handle`; 0: none.
     """
 
     target: str
@@ -34,6 +35,7 @@ class Routes:
     complete: Literal["later", "at once"] = "later"
     repeat: int = 0
     seconds: float = 0.0
+    customers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ class Completions:
 
     target: str
     in_flight: int = 32
+
+
+def handle(number: int) -> str:
+    """Return how the messages name a customer."""
+    return f"customer-{number:05d}@example.com"
 
 
 Job = Echoes | Routes | Arrivals | Completions

@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from redis.asyncio import Redis
 
 from benchmarks.alone import say
 from benchmarks.generator import Generator, generator
-from benchmarks.load import Routes
+from benchmarks.load import Routes, handle
 from benchmarks.machine import cpu_seconds, describe, keep_to_two_cores
 from benchmarks.material import INTERESTS, SEED, Material, read_material
 from benchmarks.route import CACHE_SIZE, CACHED_TEXTS, IN_FLIGHT, SETTLE_SECONDS
@@ -42,6 +43,7 @@ from matcher.auth.principal import Grant, Role
 from matcher.client import MatcherClient, token_of_environment
 from matcher.store.access_keys import AccessKeyStore
 from matcher.store.redis.client import StoreClient
+from matcher.v1 import customers_pb2
 from matcher.v1 import roster_pb2 as pb
 
 OUTPUT: Final = ROOT / "build" / "trees.json"
@@ -82,6 +84,8 @@ class Plan:
     agents: int
     bound: float
     cached: bool
+    known: int = 0
+    """Customers whose interests the server after knows, and whom its caller names."""
     after_settings: Mapping[str, str] = field(default_factory=dict)
     """Of the server of the tree after, beside those of all servers."""
     key: AccessKey | None = None
@@ -125,9 +129,17 @@ class Arm:
 
 @asynccontextmanager
 async def open_arm(
-    plan: Plan, tree: Tree, material: Material, agents: Sequence[pb.ImportRow], more: Mapping[str, str]
+    plan: Plan,
+    tree: Tree,
+    material: Material,
+    agents: Sequence[pb.ImportRow],
+    more: Mapping[str, str],
+    known: int = 0,
 ) -> AsyncIterator[Arm]:
-    """Start a tree's server on a store of its own, and import the roster; more: settings of this server."""
+    """Start a tree's server on a store of its own, and import the roster; more: settings of this server.
+
+    known: so many customers are remembered first, and the messages name them.
+    """
     cache = os.environ.get("MATCHER_MODEL_CACHE", str(ROOT / "build" / "models"))
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         log = Path(folder) / "server.log"
@@ -148,7 +160,9 @@ async def open_arm(
             try:
                 clock = await server_clock(process.pid, target)
                 await _import(target, agents)
-                routes = Routes(target, SLICE, IN_FLIGHT, "at once", CACHED_TEXTS if plan.cached else 0)
+                await _put_customers(target, material, known)
+                cached = CACHED_TEXTS if plan.cached else 0
+                routes = Routes(target, SLICE, IN_FLIGHT, "at once", cached, customers=known)
                 yield Arm(Service(target, process.pid, url, store_pid, log, clock), caller, routes)
             finally:
                 await end_server(process)
@@ -170,6 +184,20 @@ async def _import(target: str, agents: Sequence[pb.ImportRow]) -> None:
     assert not refused, refused[:3]
 
 
+async def _put_customers(target: str, material: Material, known: int) -> None:
+    chance, now = np.random.default_rng(SEED), int(time.time())
+    async with MatcherClient(target, token=token_of_environment()) as client:
+        for number in range(known):
+            drawn = chance.choice(len(material.lines), INTERESTS, replace=False).tolist()
+            consent = customers_pb2.Consent(basis="benchmark")
+            consent.time.FromSeconds(now - 60)
+            consent.expire_time.FromSeconds(now + 86_400)
+            interests = [customers_pb2.CustomerInterest(text=material.lines[line]) for line in drawn]
+            await client.put_customer(
+                customers_pb2.Customer(handles=[handle(number)], interests=interests, consent=consent)
+            )
+
+
 def make_agents(material: Material, agents: int) -> list[pb.ImportRow]:
     """Make a roster of people who are online and take a chat at a time, of interests that people wrote."""
     chance = np.random.default_rng(SEED)
@@ -189,8 +217,8 @@ async def compare(plan: Plan) -> dict[str, Any]:
         arms: dict[str, Arm] = {}
         for name, tree in (("before", plan.before), ("after", plan.after), ("again", plan.before)):
             say(f"trees: starting the server {name} and importing {plan.agents} agents")
-            more = plan.after_settings if name == "after" else {}
-            arms[name] = await stack.enter_async_context(open_arm(plan, tree, material, agents, more))
+            more, known = (plan.after_settings, plan.known) if name == "after" else ({}, 0)
+            arms[name] = await stack.enter_async_context(open_arm(plan, tree, material, agents, more, known))
         slices = plan.decisions // SLICE
         say(f"trees: {plan.blocks} blocks of {plan.decisions} decisions for each of {len(arms)} servers")
         # The first block of each is not counted: caches fill, and grpc opens its connections.
@@ -218,6 +246,7 @@ def figures(
         "agents": plan.agents,
         "bound": plan.bound,
         "cached": plan.cached,
+        "known_customers": plan.known,
     }
     for name, of_arm in runs.items():
         found |= {f"{name}_{what}": by for what, by in of_arm.items()}
@@ -274,6 +303,13 @@ def main() -> int:
     parser.add_argument("--suite", type=Path, help="folder of the messages and interests; default: what is there")
     parser.add_argument("--cached", action="store_true", help="route a few texts whose vectors the servers keep")
     parser.add_argument(
+        "--known",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the server after knows the interests of N customers, whom its caller names",
+    )
+    parser.add_argument(
         "--after-setting",
         action="append",
         default=[],
@@ -302,6 +338,7 @@ def main() -> int:
         agents=given.agents,
         bound=given.bound,
         cached=given.cached,
+        known=given.known,
         after_settings=after_settings,
         key=key,
     )

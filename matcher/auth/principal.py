@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 
@@ -78,6 +80,13 @@ class Principal:
 
 NOBODY: Final = Principal("", PrincipalKind.NOBODY, (Grant(Role.OWNER),))
 """The principal of every call where the service asks nobody who they are: with the owner's rights."""
+
+
+@lru_cache(4_096)
+def digest_of(principal: Principal) -> str:
+    """Return what stands for a principal where the store counts what each has asked for; "-": nobody in particular."""
+    return "-" if principal is NOBODY else hashlib.sha256(str(principal).encode()).hexdigest()[:16]
+
 
 _CURRENT: Final[ContextVar[Principal]] = ContextVar("principal", default=NOBODY)
 

@@ -109,6 +109,7 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         ListSites=("psdow", Reach.SITES),
         DeleteSite=("w", Reach.SITE),
         GetUsage=("psdow", Reach.SITE),
+        GetInterestMap=("sdo", Reach.NAMED),
     )
     | _rows(
         "matcher.v1.CustomerService",

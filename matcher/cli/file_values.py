@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time as clock
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +16,8 @@ TRUTHS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "yes", "1"), True),
     **dict.fromkeys(("", "false", "no", "0"), False),
 }
+
+DAY_SECONDS: Final = 86_400
 
 
 def text(record: Mapping[str, object], field: str, wrong: list[Violation]) -> str:
@@ -51,6 +54,31 @@ def time_of(given: str) -> Timestamp | None:
     except (ValueError, OverflowError):
         return None
     return stamp
+
+
+def observed(record: Mapping[str, object], field: str, wrong: list[Violation]) -> Timestamp | None:
+    """Return a time as `time` does, but a day as its end (see `observed_of`)."""
+    stamp = time(record, field, wrong)
+    return observed_of(text(record, field, []).strip()) if stamp is not None else None
+
+
+def observed_of(given: str) -> Timestamp | None:
+    """Return a time that is given as RFC 3339, or as a day: its last second (UTC), or now while the day lasts.
+
+    At the beginning of the day the contact of which something was observed may not have begun.
+    """
+    stamp = time_of(given)
+    if stamp is not None and _is_day(given):
+        stamp.seconds = max(stamp.seconds, min(stamp.seconds + DAY_SECONDS - 1, int(clock.time())))
+    return stamp
+
+
+def _is_day(given: str) -> bool:
+    try:
+        date.fromisoformat(given)
+    except ValueError:
+        return False
+    return True
 
 
 def truth(record: Mapping[str, object], field: str, wrong: list[Violation]) -> bool:

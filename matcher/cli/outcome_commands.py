@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, Column, Listing
-from matcher.cli.file_values import time_of
+from matcher.cli.file_values import observed_of, time_of
 from matcher.cli.outcome_import import import_outcomes
 from matcher.cli.session import Session, command
 from matcher.v1 import feedback_pb2 as pb
@@ -65,7 +66,11 @@ async def record(
     if praise and not agreed:
         raise typer.BadParameter("is passed on only where the customer agreed: add --agreed", param_hint="--praise")
     outcome = pb.Outcome(
-        source=source, observed_time=_time(observed, "--observed"), metrics=_metrics(metric or []), csat=csat, nps=nps
+        source=source,
+        observed_time=_time(observed, "--observed", observed_of),
+        metrics=_metrics(metric or []),
+        csat=csat,
+        nps=nps,
     )
     if resolved is not None:
         outcome.resolved = resolved
@@ -114,13 +119,14 @@ async def show(session: Session, contact: Name) -> None:
             outcome.place,
         )
     session.show(table)
-    session.say(f"{tables.counted(len(found.standing), 'outcome')} of {tables.short(found.contact)}")
+    recorded = tables.counted(len(found.recorded), "outcome")
+    session.say(f"{recorded} recorded of {tables.short(found.contact)}; {len(found.standing)} of them count")
 
 
-def _time(given: str, option: str) -> Timestamp | None:
+def _time(given: str, option: str, read: Callable[[str], Timestamp | None] = time_of) -> Timestamp | None:
     if not given:
         return None
-    stamp = time_of(given)
+    stamp = read(given)
     if stamp is None:
         raise typer.BadParameter(f"{given!r} is no time such as 2026-11-30 or 2026-11-30T12:00:00Z", param_hint=option)
     return stamp

@@ -131,7 +131,7 @@ def _request(record: Mapping[str, object], source: str, wrong: list[Violation]) 
         contact_create_time=file_values.time(record, "contact_created", wrong),
         outcome=pb.Outcome(
             source=file_values.text(record, "source", wrong).strip() or source,
-            observed_time=file_values.time(record, "observed", wrong),
+            observed_time=file_values.observed(record, "observed", wrong),
             metrics=_metrics(record, wrong),
         ),
     )

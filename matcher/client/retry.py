@@ -36,6 +36,7 @@ SAFE_TO_REPEAT = {
         "GetPool",
         "ListPools",
         "ListSites",
+        "GetInterestMap",
     ),
     "matcher.v1.CustomerService": (
         "PutCustomer",  # this client always sends a request_id

@@ -17,6 +17,9 @@ from matcher.client.spans import duration
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1.routing_pb2 import GetReservationRequest, Reservation
 
+LONGEST_SECONDS = 60.0
+"""The first map of a process waits until the lexicon is encoded."""
+
 
 class RosterCalls(Connection):
     """Creates, reads, changes, imports and removes agents, pools and sites."""
@@ -282,6 +285,15 @@ class RosterCalls(Connection):
         """Read how much of the quotas is used; site "": this client's own."""
         name = f"sites/{site.removeprefix('sites/')}" if site else self.parent
         return await self._call(self._roster.GetUsage, pb.GetUsageRequest(name=name), deadline or self.deadlines.read)
+
+    async def interest_map(
+        self, pool: str = "", *, max_interests: int = 0, deadline: float | None = None
+    ) -> pb.InterestMap:
+        """Draw the interests of a pool's agents in two dimensions; pool "": the default one, max_interests 0: 2,000."""
+        request = pb.GetInterestMapRequest(
+            parent=self.parent, pool=self.name("pools", pool), max_interests=max_interests
+        )
+        return await self._call(self._roster.GetInterestMap, request, deadline or LONGEST_SECONDS)
 
     async def delete_site(self, site: str, *, force: bool = False, deadline: float | None = None) -> None:
         """Remove a site; `force` also removes everything in it."""

@@ -129,10 +129,19 @@ class Settings(AuthSettings):
     principal_streams: int = Field(
         0, ge=0, description="Quota of each caller in this process: open streams, as for the calls; 0: none."
     )
+    principal_open_offers: int = Field(
+        0, ge=0, description="Quota of each caller in a site: offers that no agent has answered yet; 0: none."
+    )
+    principal_waiting: int = Field(
+        0, ge=0, description="Quota of each caller in a site: contacts that wait for an agent; 0: none."
+    )
     site_agents: int = Field(0, ge=0, description="Quota of each site: agents; 0: none.")
     site_pools: int = Field(0, ge=0, description="Quota of each site: pools, the default pool among them; 0: none.")
     site_waiting: int = Field(
         0, ge=0, description="Quota of each site: contacts that wait for an agent at the same time; 0: none."
+    )
+    site_open_offers: int = Field(
+        0, ge=0, description="Quota of each site: offers that no agent has answered yet; 0: none."
     )
     fair_by_peer: bool = Field(
         False,

@@ -1,4 +1,4 @@
-"""Quotas of a site, which the store's verbs hold exactly, and how much of a quota is used."""
+"""Quotas of a site and of a caller in it, which the store's verbs hold exactly, and how much of a quota is used."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ class SiteQuotas:
     agents: int = 0
     pools: int = 0
     waiting_contacts: int = 0
+    open_offers: int = 0
 
 
 NO_QUOTAS: Final = SiteQuotas()
+
+
+@dataclass(frozen=True, slots=True)
+class CallerQuotas:
+    """The most that a caller may have of something in a site; 0: as much as there is."""
+
+    open_offers: int = 0
+    waiting_contacts: int = 0
+
+
+NO_CALLER_QUOTAS: Final = CallerQuotas()
 
 
 @dataclass(frozen=True, slots=True)

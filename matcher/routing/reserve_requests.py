@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from matcher.auth.principal import current_principal, digest_of
 from matcher.model import Pool
 from matcher.model.resource_names import new_id
 from matcher.store.reservations import ReservationRef, ReserveKind, ReserveRequest, WaitTerms
@@ -76,4 +77,5 @@ def new_reserve_request(
         requirements=requirements,
         only=only,
         scope=scope,
+        by=digest_of(current_principal()),
     )

@@ -9,15 +9,6 @@ from typing import Final, TypeAlias
 
 from matcher.errors import (
     ContactEnded,
-    ContactHeld,
-    ContactMoved,
-    ContactNotFound,
-    ContactStateWrong,
-    FieldsInvalid,
-    FieldViolation,
-    MatcherError,
-    RequestIdReused,
-    SiteQuotaExceeded,
 )
 from matcher.model import (
     Basis,
@@ -33,11 +24,12 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
-from matcher.model.resource_names import contact_name, new_id, reservation_name, site_name
+from matcher.model.resource_names import contact_name, new_id
 from matcher.ranking.comparison import draw_arm
 from matcher.replica.queue_places import new_place, replayed_place
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
+from matcher.routing.refusals import refusal_of
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
@@ -185,7 +177,7 @@ class Reserver:
             case Replayed() as before:
                 return await self._replay(replica, before, replayed=True)
             case Refused() as refused:
-                raise _refusal(reserve, refused)
+                raise refusal_of(reserve, refused)
         return None
 
     async def hold_only(self, replica: SiteReplica, reserve: ReserveRequest, ranking: Ranking) -> ReservedOutcome:
@@ -195,7 +187,7 @@ class Reserver:
         """
         answer = await self._reserve(replica, reserve, shortlist_of(replica, ranking))
         if isinstance(answer, Refused):
-            raise _refusal(reserve, answer)
+            raise refusal_of(reserve, answer)
         if isinstance(answer, Reserved):
             replica.apply_reserved(reserve, answer)
             return ReservedOutcome(answer.reservation, ranking.candidates[0], False, ranking.degraded)
@@ -243,7 +235,7 @@ class Reserver:
                         return replace(answer, unknown_preferred=request.unknown_preferred)
                     return answer
                 case Refused() as refused:
-                    raise _refusal(reserve, refused)
+                    raise refusal_of(reserve, refused)
                 case Full() as full:
                     if not shortlist.candidates and looked_again:
                         return NobodyFree(reserve.contact, ranking.left_out)
@@ -343,30 +335,6 @@ def _kept_ms(pool: Pool, most_ms: int) -> int:
     if not policy.first_response_ms:
         return most_ms
     return min(2 * most_ms + policy.offer_ms + policy.first_response_ms, LONGEST_WAIT_MS)
-
-
-def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:  # noqa: PLR0911 - one line for each reason
-    contact = contact_name(reserve.site, reserve.contact)
-    match refused.why:
-        case "quota":
-            return SiteQuotaExceeded(site_name(reserve.site), "waiting_contacts", refused.detail)
-        case "foreign":
-            return ContactNotFound(contact)
-        case "reused":
-            return RequestIdReused(reserve.request_id)
-        case "live":
-            return ContactHeld(contact, reservation_name(reserve.site, refused.detail))
-        case "state":
-            return ContactStateWrong(contact, refused.detail, "handed on")
-        case "moved":
-            return ContactMoved(contact)
-        case "differs":
-            names = refused.detail.split("|")
-            return FieldsInvalid(
-                [FieldViolation(f"message.{name}", "differs from the contact's own") for name in names]
-            )
-        case _:
-            return ContactEnded(contact, refused.detail)
 
 
 def _noting_unknown(request: RankRequest, ranking: Ranking) -> Ranking:

@@ -64,6 +64,7 @@ DEFAULTED: Final = frozenset(
         "RouteMessagesRequest.requests.pool",
         "SuggestAgentsRequest.pool",
         "GetCoverageRequest.pool",
+        "GetInterestMapRequest.pool",
         "CreateAgentRequest.agent.pools",
     }
 )

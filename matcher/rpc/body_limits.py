@@ -68,6 +68,7 @@ _BY_SERVICE: Final = {
         "ListSites": SMALL_BYTES,
         "DeleteSite": SMALL_BYTES,
         "GetUsage": SMALL_BYTES,
+        "GetInterestMap": SMALL_BYTES,
     },
     customers_pb2.DESCRIPTOR.services_by_name["CustomerService"]: {
         "PutCustomer": CUSTOMER_BYTES,

@@ -33,6 +33,7 @@ from matcher.model import (
 from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
 from matcher.model.impact import ImpactReport, ImpactRequest
+from matcher.model.interest_map import InterestMap
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
 from matcher.model.praise import Praise, PraisePage, Readers
@@ -311,6 +312,13 @@ class CoverageService(Protocol):
         """Return what the customers of a pool brought up in the last days."""
 
 
+class InterestMapService(Protocol):
+    """The map of a pool's interests. Every method may raise a MatcherError."""
+
+    async def interest_map(self, site: str, pool: str, most: int) -> InterestMap:
+        """Return the map with at most so many interests."""
+
+
 class AccessKeyService(Protocol):
     """The access keys of callers. Every method may raise a MatcherError."""
 
@@ -347,6 +355,7 @@ class Services:
     sites: SiteService
     customers: CustomerService
     coverage: CoverageService
+    interest_map: InterestMapService
     forgetting: Forgetting
     impact: ImpactService
     feedback: FeedbackService

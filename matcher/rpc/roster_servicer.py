@@ -12,6 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from matcher.model import Pool
 from matcher.rpc import convert
+from matcher.rpc.convert_interest_map import interest_map, interest_map_request
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
 from matcher.rpc.open_streams import OpenStreams
@@ -42,6 +43,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         self._contacts = services.contacts
         self._watch = services.watch
         self._forgetting = services.forgetting
+        self._interest_map = services.interest_map
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, _context: Context) -> pb.Agent:
         """Add an agent."""
@@ -158,6 +160,11 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """Say how much of the quotas is used."""
         used = [*await self._sites.usage(check.site("name", request.name)), *self._quotas.used()]
         return pb.Usage(quotas=(pb.QuotaUse(quota=one.quota, used=one.used, limit=one.limit) for one in used))
+
+    async def GetInterestMap(self, request: pb.GetInterestMapRequest, _context: Context) -> pb.InterestMap:
+        """Draw the interests of a pool's agents in two dimensions."""
+        site, pool, most = interest_map_request(request)
+        return interest_map(site, await self._interest_map.interest_map(site, pool, most))
 
     async def _pool(self, site: str, pool: Pool) -> pb.Pool:
         return convert.pool(

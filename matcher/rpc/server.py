@@ -82,6 +82,7 @@ def build_server(
         sign_in=sign_in,
         permissions=None if sign_in is None else Permissions(authorizer),
         quotas=quotas,
+        on_quota=lambda quota: telemetry.quota_refusals.labels(quota).inc(),
         worker=worker,
     )
     with prefetching():

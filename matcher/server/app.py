@@ -64,6 +64,7 @@ from matcher.services.departures import AwayReason
 from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.impact import ImpactService
+from matcher.services.interest_map import InterestMapService
 from matcher.services.ledger import Ledger
 from matcher.services.pools import PoolService
 from matcher.services.praise import PraiseService
@@ -208,7 +209,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
         watch = partial(
-            watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
+            watch_readiness,
+            store.client,
+            replicas.sites,
+            health,
+            telemetry,
+            store.revive,
+            tasks,
+            store.key_watch,
+            store.refusal,
         )
         async with (
             ending(listener.close),
@@ -310,6 +319,7 @@ def _services(
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         customers=customers,
         coverage=CoverageService(stores.listening, listener, sites, client),
+        interest_map=InterestMapService(sites),
         forgetting=Forgetting(
             customers,
             agents,

@@ -15,6 +15,7 @@ from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.rpc.health import Health
 from matcher.server.keys import KeyWatch
+from matcher.store.redis.address import StoreKind
 from matcher.store.redis.client import StoreClient
 from matcher.telemetry import SiteMeasure, Telemetry
 
@@ -41,10 +42,14 @@ async def watch_readiness(
     revive: Callable[[], Awaitable[None]],
     tasks: BackgroundTasks,
     key_watch: KeyWatch,
+    refusal: Callable[[], str],
 ) -> None:
     """Report SERVING only while nothing is wrong; runs until it is cancelled.
 
-    Wrong is: the store is silent, a key in use is missing, a background task keeps failing, or an open site is behind.
+    Wrong is: the store is silent or refuses what is written, a key in use is missing, a background task keeps failing,
+    or an open site is behind.
+
+    refusal: why the store refuses what this process writes; not asked in a cluster, where other shards may take it.
 
     revive: starts an embedded store again that has died: what it acknowledged is on the disk.
     """
@@ -71,6 +76,8 @@ async def watch_readiness(
         answers = f"store answers but for {', '.join(away)}" if away else "store answers"
         if key_watch.fault:
             await health.set(False, key_watch.fault)
+        elif client.kind is not StoreKind.CLUSTER and (why := refusal()):
+            await health.set(False, f"the store refuses what is written: {why}")
         elif failing := tasks.failing:
             await health.set(False, f"failing: {', '.join(failing)}")
         else:

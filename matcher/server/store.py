@@ -16,7 +16,7 @@ import structlog
 
 from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
-from matcher.model.quotas import SiteQuotas
+from matcher.model.quotas import CallerQuotas, SiteQuotas
 from matcher.server.keys import KeyWatch, open_keys
 from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
@@ -39,12 +39,14 @@ class OpenStore:
 
     key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
     revive: starts the embedded store again; where the settings name another store it does nothing.
+    refusal: why the store refuses what this process writes; "": it takes it.
     """
 
     client: StoreClient
     stores: Stores
     key_watch: KeyWatch
     revive: Callable[[], Awaitable[None]]
+    refusal: Callable[[], str]
 
 
 @asynccontextmanager
@@ -81,9 +83,8 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
             _lifetimes(settings),
             key_watch.keys,
             lambda kind: telemetry.records_unreadable.labels(kind).inc(),
-            SiteQuotas(settings.site_agents, settings.site_pools, settings.site_waiting),
         )
-        yield OpenStore(client, stores, key_watch, revive)
+        yield OpenStore(client, stores, key_watch, revive, lambda: upgrade.refused)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
@@ -113,5 +114,6 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         events_kept=settings.events_kept,
         praise_ms=settings.praise_days * DAY_MS,
         outbox_kept=settings.ledger_backlog if settings.ledger_place else 0,
-        most_waiting=settings.site_waiting,
+        quotas=SiteQuotas(settings.site_agents, settings.site_pools, settings.site_waiting, settings.site_open_offers),
+        own_quotas=CallerQuotas(settings.principal_open_offers, settings.principal_waiting),
     )

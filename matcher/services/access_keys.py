@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+import structlog
 
 from matcher.auth.access_keys import LIVE_OF_A_NAME, MOST_LIVE, AccessKey, new_access_key
 from matcher.auth.key_cache import KeyCache, StoredKeys
-from matcher.auth.principal import Grant
+from matcher.auth.principal import Grant, current_principal
 from matcher.errors import AccessKeyExists, AccessKeyNotFound, AccessKeysLive, StoreUnavailable
 from matcher.store.access_keys import AccessKeyStore
+
+log = structlog.get_logger(__name__)
 
 KEPT_MS: Final = 30 * 86_400_000
 """How long a key that expired or was revoked can be listed: a caller that still shows it learns what became of it."""
@@ -127,6 +130,13 @@ class AccessKeyService:
                 await self._store.forget_used(wanted.dropped)
                 if self._cache is not None:
                     await self._cache.refresh()
+                # Beside the audit trail, so that who watches the log alone sees it too.
+                log.warning(
+                    "access keys changed",
+                    by=str(current_principal()),
+                    principals=sorted({key.principal for key in wanted.written}),
+                    keys=[key.id for key in wanted.written],
+                )
                 return wanted
         raise StoreUnavailable("", "its keys change all the time")
 

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 QUIET_SECONDS: Final = 30.0
 """How long only known processes must have used the store: longer than one is away while it is started again."""
+REFUSED_SECONDS: Final = 0.5
+"""The pause after a registration that the store refused."""
 REST_SECONDS: Final = 60.0
 """The pause after everything was done."""
 
@@ -84,13 +86,20 @@ class StoreUpgrade:
         self._live = LiveProcesses(0, ())
         self._before: tuple[LiveProcess, ...] = ()
         self._migrated = False
+        self.refused = ""
+        """Why the store refused the last registration, which writes as every call does; "": it took it."""
 
     async def keep_registered(self) -> None:
         """Write every 2 s that this process lives. Raises StoreUnfit where an upgrade has left the process behind."""
         while True:
-            with suppress(StoreUnavailable, StoreFull):
+            try:
                 await self.register()
-            await asyncio.sleep(RENEW_SECONDS)
+                self.refused = ""
+            except StoreFull:
+                self.refused = ""  # what ends something still runs
+            except StoreUnavailable as fault:
+                self.refused = fault.why
+            await asyncio.sleep(REFUSED_SECONDS if self.refused else RENEW_SECONDS)
 
     async def register(self) -> None:
         """Write that this process lives, and read which others do."""

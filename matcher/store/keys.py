@@ -31,6 +31,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:vec:<model>:<id>   | string | the agent's          | interest vectors, fp16, row by row               |
 | m:{site}:lease:<agent>      | zset   | the agent's; empties | holds: reservation|channel|cost → deadline       |
 | m:{site}:due                | zset   | the site's; empties  | reservation|<id> → deadline                      |
+| m:{site}:offers             | zset   | the site's; empties  | with quotas: open offer → deadline               |
+| m:{site}:asked              | zset   | 8 days; renewed      | with quotas: o or w|caller|offer, contact        |
 | m:{site}:roster             | stream | the site's; trimmed  | changes of agents and pools                      |
 | m:{site}:load               | stream | the site's; trimmed  | changes of holds, contacts and timers            |
 | m:{site}:copy:<stream>      | stream | a minute             | a stream, copied without removed events          |
@@ -118,7 +120,7 @@ PERMANENT: Final = (
     r"m:models",
     r"m:model-names",
     r"m:model",
-    r"m:\{[^}]+\}:(life|pools|agents|due|roster|load|queue|waiting|contacts|timers|outbox|forgets|audit)",
+    r"m:\{[^}]+\}:(life|pools|agents|due|offers|roster|load|queue|waiting|contacts|timers|outbox|forgets|audit)",
     r"m:\{m:trail\}:(chain|clear|head)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
@@ -163,6 +165,16 @@ class Keys:
     def due(self) -> str:
         """The deadlines of the reservations."""
         return self._of("due")
+
+    @property
+    def offers(self) -> str:
+        """The open offers with their deadlines, where quotas count them."""
+        return self._of("offers")
+
+    @property
+    def asked(self) -> str:
+        """What callers have asked for and is open, where quotas count it."""
+        return self._of("asked")
 
     @property
     def roster(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matcher.model.lifecycle import ReservationState
 from matcher.store import verbs
 from matcher.store.keys import Keys
-from matcher.store.reserve_request import Lifetimes, ReservationRef, ReserveRequest, Shortlist
+from matcher.store.reserve_request import NO_CALLER, Lifetimes, ReservationRef, ReserveRequest, Shortlist
 
 
 def reserve_call(
@@ -64,7 +64,11 @@ def reserve_call(
         handed_on=None if old is None else handed_on(old, request.handed_on_wrap_up_ms),
         by_hand=None if by_hand is None else by_hand.part(accepted=request.accepted, schema=schema),
         scope=request.scope,
-        most_waiting=lifetimes.most_waiting,
+        most_waiting=lifetimes.quotas.waiting_contacts,
+        most_offers=lifetimes.quotas.open_offers,
+        by=request.by if lifetimes.counts_callers else "",
+        most_own_offers=lifetimes.own_quotas.open_offers if request.by != NO_CALLER else 0,
+        most_own_waiting=lifetimes.own_quotas.waiting_contacts if request.by != NO_CALLER else 0,
         candidates=[
             verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
             for agent, affinity in shortlist.candidates

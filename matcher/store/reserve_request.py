@@ -12,9 +12,12 @@ import msgspec
 from matcher.errors import PoolNotFound
 from matcher.model import Basis, Constraint, Draw, Reservation
 from matcher.model.lifecycle import ReservationState
+from matcher.model.quotas import NO_CALLER_QUOTAS, NO_QUOTAS, CallerQuotas, SiteQuotas
 from matcher.model.resource_names import pool_name
 from matcher.store.by_hand import ByHand, refusal_by_hand
 
+NO_CALLER: Final = "-"
+"""For whom quotas count what nobody in particular has asked for: nobody is asked who calls, or the service itself."""
 GONE: Final = b"GONE"
 """What a reserve says of a candidate whose record is gone, in place of a constraint."""
 
@@ -31,8 +34,15 @@ class Lifetimes:
     praise_ms: int = 90 * 86_400_000
     outbox_kept: int = 0
     """About how many entries of a site's outbox are kept for the ledger; 0: there is no ledger."""
-    most_waiting: int = 0
-    """The quota of the contacts that wait in a site; 0: none."""
+    quotas: SiteQuotas = NO_QUOTAS
+    """Of each site."""
+    own_quotas: CallerQuotas = NO_CALLER_QUOTAS
+    """Of each caller in a site."""
+
+    @property
+    def counts_callers(self) -> bool:
+        """Whether offers, or the contacts that wait for a caller, are counted."""
+        return bool(self.quotas.open_offers) or self.own_quotas != NO_CALLER_QUOTAS
 
 
 class ReserveKind(StrEnum):
@@ -84,7 +94,7 @@ class ReserveRequest:
     accepted conversation is idle; 0: never. first_ms: within what time after the acceptance the agent must answer; 0:
     at any time. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are
     stored already of a contact that waits. scope: the pools that the caller reaches, as the verbs take them. draw: the
-    contact's arm, which a contact keeps that is not known yet; None: it has none.
+    contact's arm, which a contact keeps that is not known yet; None: it has none. by: the caller for whom quotas count.
     """
 
     site: str
@@ -113,6 +123,7 @@ class ReserveRequest:
     by_hand: ByHand | None = None
     draw: Draw | None = None
     scope: str = ""
+    by: str = NO_CALLER
 
     @property
     def lines_up(self) -> bool:
@@ -188,7 +199,7 @@ class Refusal(StrEnum):
     """Why nothing is held, and what the detail says."""
 
     QUOTA = "quota"
-    """As many contacts wait in the site as may; the detail is their number."""
+    """A quota is used up; the detail is its name and its limit, "|" between them."""
     FOREIGN = "foreign"
     """The caller does not reach the contact."""
     REUSED = "reused"

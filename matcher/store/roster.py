@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.auth.principal import NOBODY, current_principal, digest_of
 from matcher.errors import (
     AgentExists,
     AgentHasHolds,
@@ -22,7 +23,7 @@ from matcher.errors import (
 )
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.quotas import NO_QUOTAS, QuotaUse, SiteQuotas
+from matcher.model.quotas import NO_CALLER_QUOTAS, NO_QUOTAS, CallerQuotas, QuotaUse, SiteQuotas
 from matcher.model.resource_names import agent_name, new_uid, pool_name, site_name
 from matcher.model.scope import EVERYTHING, Scope
 from matcher.store import verbs
@@ -60,12 +61,17 @@ class RosterStore:
         events_kept: int,
         unreadable: Unreadable | None = None,
         quotas: SiteQuotas = NO_QUOTAS,
+        own_quotas: CallerQuotas = NO_CALLER_QUOTAS,
     ) -> None:
-        """unreadable: reports records that are left out where many are read. quotas: of every site."""
+        """unreadable: reports records that are left out where many are read.
+
+        quotas: of every site; own_quotas: of every caller in it.
+        """
         self._connection = connection
         self._unreadable = unreadable or Unreadable()
         self._events_kept = events_kept
         self._quotas = quotas
+        self._own_quotas = own_quotas
 
     async def agent(self, site: str, agent: str, now_ms: int) -> Agent | None:
         """Read an agent with the agent's holds."""
@@ -266,17 +272,23 @@ class RosterStore:
                 raise AgentNotFound(agent_name(site, agent))
 
     async def usage(self, site: str) -> list[QuotaUse]:
-        """Count what the quotas of a site bound, in one round trip."""
-        keys, quotas = Keys(site), self._quotas
-        bounded = {
-            "agents": (keys.agents, quotas.agents),
-            "pools": (keys.pools, quotas.pools),
-            "waiting_contacts": (keys.queue, quotas.waiting_contacts),
-        }
-        counts = await self._connection.pipeline([("ZCARD", key) for key, _ in bounded.values()])
-        return [
-            QuotaUse(name, int(used), limit) for (name, (_, limit)), used in zip(bounded.items(), counts, strict=True)
+        """Count what the quotas of a site bound, and those of the caller in it, in one round trip."""
+        keys, quotas, own, principal = Keys(site), self._quotas, self._own_quotas, current_principal()
+        bounded: list[tuple[str, tuple[str, ...], int]] = [
+            ("agents", ("ZCARD", keys.agents), quotas.agents),
+            ("pools", ("ZCARD", keys.pools), quotas.pools),
+            ("waiting_contacts", ("ZCARD", keys.queue), quotas.waiting_contacts),
+            ("open_offers", ("ZCARD", keys.offers), quotas.open_offers),
         ]
+        if principal is not NOBODY:
+            for name, kind, limit in (
+                ("own_open_offers", "o", own.open_offers),
+                ("own_waiting_contacts", "w", own.waiting_contacts),
+            ):
+                begins = f"{kind}|{digest_of(principal)}|"
+                bounded.append((name, ("ZLEXCOUNT", keys.asked, f"[{begins}", f"({begins}~"), limit))
+        counts = await self._connection.pipeline([command for _, command, _ in bounded])
+        return [QuotaUse(name, int(used), limit) for (name, _, limit), used in zip(bounded, counts, strict=True)]
 
     async def site_ids(self, most: int, after: str) -> Page[str]:
         """List a page of the ids of the sites in order."""

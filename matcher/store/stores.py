@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from matcher.model.quotas import NO_QUOTAS, SiteQuotas
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.audit import AuditStore
 from matcher.store.contact_events import EventStore
@@ -60,12 +59,11 @@ class Stores:
         lifetimes: Lifetimes,
         keys: ServiceKeys,
         on_unreadable: Callable[[str], None] = lambda _: None,
-        quotas: SiteQuotas = NO_QUOTAS,
     ) -> Self:
         """Create every store on one client.
 
         keys: make the digests of customers' handles. on_unreadable: called with the kind of each record that is left
-        out because it cannot be read. quotas: of every site, of what the roster has.
+        out because it cannot be read.
         """
         unreadable = Unreadable(on_unreadable)
         customers = CustomerStore(connection, keys, unreadable)
@@ -73,7 +71,7 @@ class Stores:
         return cls(
             models=ModelStore(connection),
             sites=SiteStore(connection, lifetimes.events_kept),
-            roster=RosterStore(connection, lifetimes.events_kept, unreadable, quotas),
+            roster=RosterStore(connection, lifetimes.events_kept, unreadable, lifetimes.quotas, lifetimes.own_quotas),
             routing=ReservationStore(connection, lifetimes, unreadable, keys),
             contacts=ContactStore(
                 connection,

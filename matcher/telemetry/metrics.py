@@ -95,6 +95,7 @@ class Telemetry:
             "Calls refused. reason: full, too many calls waited; standing, calls had waited for too long.",
             ("site", "reason"),
         )
+        self.quota_refusals = self._counter("matcher_quota_refusals", "Calls refused by a quota.", ("quota",))
         self.routes_in_flight = self._gauge("matcher_routes_in_flight", "Routes and suggestions in progress.")
         self.routes_waiting = self._gauge("matcher_routes_waiting", "Routes and suggestions that wait for admission.")
         self.encoder_batch_size = self._histogram("matcher_encoder_batch_size", "Texts in a batch.", _BATCH)

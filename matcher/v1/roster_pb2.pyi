@@ -1556,7 +1556,8 @@ class Usage(_message.Message):
     QUOTAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotaUse]:
-        """The quotas of the site (agents, pools, waiting_contacts), then those of the caller in the process that answers
+        """The quotas of the site (agents, pools, waiting_contacts, open_offers), those of the caller in the site (own_open_offers,
+        own_waiting_contacts), then those of the caller in the process that answers
         (calls_per_second, streams) where callers say who they are.
         """
 
@@ -1707,3 +1708,163 @@ class WatchReservationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchReservationsResponse: _TypeAlias = WatchReservationsResponse  # noqa: Y015
+
+@_typing.final
+class GetInterestMapRequest(_message.Message):
+    """Request of GetInterestMap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    MAX_INTERESTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
+    pool: _builtins.str
+    """The pool, "sites/{site}/pools/{pool}". Empty: the default pool."""
+    max_interests: _builtins.int
+    """The most interests to return, those of the most agents first; 0: 2000. At most 3000."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        max_interests: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_interests", b"max_interests", "parent", b"parent", "pool", b"pool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInterestMapRequest: _TypeAlias = GetInterestMapRequest  # noqa: Y015
+
+@_typing.final
+class InterestMap(_message.Message):
+    """The interests of a pool's agents in two dimensions. It holds places, never vectors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_FIELD_NUMBER: _builtins.int
+    INTERESTS_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    INTEREST_COUNT_FIELD_NUMBER: _builtins.int
+    UNPLACED_COUNT_FIELD_NUMBER: _builtins.int
+    AGENT_COUNT_FIELD_NUMBER: _builtins.int
+    pool: _builtins.str
+    """The pool."""
+    interest_count: _builtins.int
+    """How many different interests the agents have, also those that are not returned."""
+    unplaced_count: _builtins.int
+    """How many of them have no place, because no message can meet them (Agent.silent_interests)."""
+    agent_count: _builtins.int
+    """How many agents the pool has."""
+    @_builtins.property
+    def interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___MappedInterest]:
+        """The interests of its agents, each different text once."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___MappedEntry]:
+        """The interests of the packaged lexicon, which are the landmarks of the map: the same for every pool."""
+
+    def __init__(
+        self,
+        *,
+        pool: _builtins.str = ...,
+        interests: _abc.Iterable[Global___MappedInterest] | None = ...,
+        entries: _abc.Iterable[Global___MappedEntry] | None = ...,
+        interest_count: _builtins.int = ...,
+        unplaced_count: _builtins.int = ...,
+        agent_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_count", b"agent_count", "entries", b"entries", "interest_count", b"interest_count", "interests", b"interests", "pool", b"pool", "unplaced_count", b"unplaced_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterestMap: _TypeAlias = InterestMap  # noqa: Y015
+
+@_typing.final
+class MappedInterest(_message.Message):
+    """An interest of agents, and its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
+    AGENT_COUNT_FIELD_NUMBER: _builtins.int
+    interest: _builtins.str
+    """The interest, in the agent's words; cut after 120 characters."""
+    x: _builtins.float
+    """The place, about -1 to 1, from left to right."""
+    y: _builtins.float
+    """The place, about -1 to 1, upwards."""
+    entry: _builtins.str
+    """The id of the nearest entry of the lexicon."""
+    agent_count: _builtins.int
+    """How many agents of the pool have it."""
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Agents who have it, at most three, "sites/{site}/agents/{agent}"."""
+
+    def __init__(
+        self,
+        *,
+        interest: _builtins.str = ...,
+        x: _builtins.float = ...,
+        y: _builtins.float = ...,
+        entry: _builtins.str = ...,
+        agents: _abc.Iterable[_builtins.str] | None = ...,
+        agent_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_count", b"agent_count", "agents", b"agents", "entry", b"entry", "interest", b"interest", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MappedInterest: _TypeAlias = MappedInterest  # noqa: Y015
+
+@_typing.final
+class MappedEntry(_message.Message):
+    """An interest of the lexicon, and its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    AGENT_COUNT_FIELD_NUMBER: _builtins.int
+    entry: _builtins.str
+    """The id in the lexicon, as CoverageEntry has it."""
+    display_name: _builtins.str
+    """The name, for people."""
+    x: _builtins.float
+    """The place, -1 to 1, from left to right."""
+    y: _builtins.float
+    """The place, -1 to 1, upwards."""
+    agent_count: _builtins.int
+    """How many agents of the pool have an interest to which this entry is the nearest. It says what is near, not that the
+    agent shares the entry: GetCoverage says that.
+    """
+    def __init__(
+        self,
+        *,
+        entry: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        x: _builtins.float = ...,
+        y: _builtins.float = ...,
+        agent_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_count", b"agent_count", "display_name", b"display_name", "entry", b"entry", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MappedEntry: _TypeAlias = MappedEntry  # noqa: Y015

@@ -131,6 +131,11 @@ class RosterServiceStub:
                 request_serializer=matcher_dot_v1_dot_roster__pb2.GetUsageRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_roster__pb2.Usage.FromString,
                 _registered_method=True)
+        self.GetInterestMap = channel.unary_unary(
+                '/matcher.v1.RosterService/GetInterestMap',
+                request_serializer=matcher_dot_v1_dot_roster__pb2.GetInterestMapRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_roster__pb2.InterestMap.FromString,
+                _registered_method=True)
 
 
 class RosterServiceServicer:
@@ -278,6 +283,15 @@ class RosterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetInterestMap(self, request, context):
+        """Draws the interests of a pool's agents in two dimensions, among the interests of the lexicon, so that what is alike
+        stands close together. The places depend on the text and the model alone: an interest stays where it is, whatever
+        becomes of the roster. The first call of a process may take some seconds: it encodes the lexicon.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RosterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -375,6 +389,11 @@ def add_RosterServiceServicer_to_server(servicer, server):
                     servicer.GetUsage,
                     request_deserializer=matcher_dot_v1_dot_roster__pb2.GetUsageRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_roster__pb2.Usage.SerializeToString,
+            ),
+            'GetInterestMap': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInterestMap,
+                    request_deserializer=matcher_dot_v1_dot_roster__pb2.GetInterestMapRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_roster__pb2.InterestMap.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -891,6 +910,33 @@ class RosterService:
             '/matcher.v1.RosterService/GetUsage',
             matcher_dot_v1_dot_roster__pb2.GetUsageRequest.SerializeToString,
             matcher_dot_v1_dot_roster__pb2.Usage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInterestMap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RosterService/GetInterestMap',
+            matcher_dot_v1_dot_roster__pb2.GetInterestMapRequest.SerializeToString,
+            matcher_dot_v1_dot_roster__pb2.InterestMap.FromString,
             options,
             channel_credentials,
             insecure,

@@ -85,6 +85,11 @@ class RosterServiceStub:
     """
     GetUsage: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetUsageRequest, _roster_pb2.Usage]
     """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers."""
+    GetInterestMap: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetInterestMapRequest, _roster_pb2.InterestMap]
+    """Draws the interests of a pool's agents in two dimensions, among the interests of the lexicon, so that what is alike
+    stands close together. The places depend on the text and the model alone: an interest stays where it is, whatever
+    becomes of the roster. The first call of a process may take some seconds: it encodes the lexicon.
+    """
 
 @_typing.type_check_only
 class RosterServiceAsyncStub(RosterServiceStub):
@@ -142,6 +147,11 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """
     GetUsage: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetUsageRequest, _roster_pb2.Usage]  # type: ignore[assignment]
     """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers."""
+    GetInterestMap: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetInterestMapRequest, _roster_pb2.InterestMap]  # type: ignore[assignment]
+    """Draws the interests of a pool's agents in two dimensions, among the interests of the lexicon, so that what is alike
+    stands close together. The places depend on the text and the model alone: an interest stays where it is, whatever
+    becomes of the roster. The first call of a process may take some seconds: it encodes the lexicon.
+    """
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manages agents, the pools that they are in, and the sites that contain both."""
@@ -310,5 +320,16 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.Usage, _abc.Awaitable[_roster_pb2.Usage]]:
         """Says how much of each quota is used: of the site, as the store counts, and of the caller, in the process that answers."""
+
+    @_abc_1.abstractmethod
+    def GetInterestMap(
+        self,
+        request: _roster_pb2.GetInterestMapRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.InterestMap, _abc.Awaitable[_roster_pb2.InterestMap]]:
+        """Draws the interests of a pool's agents in two dimensions, among the interests of the lexicon, so that what is alike
+        stands close together. The places depend on the text and the model alone: an interest stays where it is, whatever
+        becomes of the roster. The first call of a process may take some seconds: it encodes the lexicon.
+        """
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

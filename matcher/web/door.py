@@ -17,7 +17,7 @@ from matcher.web.bodies import SMALL_BYTES, Room, held
 from matcher.web.calls import Service, begin_stream, call, give_request_id
 from matcher.web.events import events, first_of, resume_at, status_text
 from matcher.web.faults import Fault, Violation, fields_invalid, malformed, no_method
-from matcher.web.headers import CALL_HEADER, Asked, is_json
+from matcher.web.headers import CALL_HEADER, Asked, fits_header, is_json
 from matcher.web.templates import PathMalformed
 from matcher.web.transcode import answer_text, request_of, whole_request
 
@@ -63,7 +63,7 @@ class Door:
         used = give_request_id(message, asked)
         if method.streams:
             return await self._stream(method, message, asked)
-        repeatable = {"idempotency-key": used} if used else {}
+        repeatable = {"idempotency-key": used} if fits_header(used) else {}
         try:
             answer = await call(self._channel, method, message, asked, self._service.seconds(method))
         except Fault as fault:

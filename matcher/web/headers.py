@@ -18,6 +18,7 @@ _TIMEOUT: Final = re.compile(r"(\d{1,8})([HMSmun])").fullmatch
 _UNITS: Final = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _TRACE: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 _CALL: Final = re.compile(r"[!-~]{1,128}").fullmatch
+_VALUE: Final = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?").fullmatch
 _JSON: Final = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?\s*", re.IGNORECASE).fullmatch
 
 
@@ -55,6 +56,11 @@ class Asked:
 def is_json(headers: Headers) -> bool:
     """Return whether the body is said to be JSON; a page of another site cannot say so without being asked first."""
     return _JSON(_single(headers, "content-type")) is not None
+
+
+def fits_header(text: str) -> bool:
+    """Return whether a text can be the value of a header: an id in a body may hold any sign."""
+    return _VALUE(text) is not None
 
 
 def _single(headers: Headers, name: str) -> str:

@@ -40,7 +40,7 @@ async def test_a_survey_s_file_is_recorded_once_and_its_bad_rows_are_named(servi
     command = ("outcomes", "import", str(file), "--source", "survey")
     dry = await user.types(*command, "--dry-run")
     assert (dry.code, dry.out.splitlines()[-1]) == (1, "3 recorded, 2 rejected (dry run: nothing written)")
-    assert "0 outcomes of c-1" in (await user.types("outcomes", "show", "c-1")).out
+    assert "0 outcomes recorded of c-1" in (await user.types("outcomes", "show", "c-1")).out
     first = await user.types(*command)
     assert (first.code, first.out.splitlines()[-1]) == (1, "3 recorded, 2 rejected")
     assert "line 5 (c-4): praise_agreed is not true" in first.err
@@ -53,7 +53,7 @@ async def test_a_survey_s_file_is_recorded_once_and_its_bad_rows_are_named(servi
     ] == ["UNCHANGED", "UNCHANGED", "UNCHANGED", "REJECTED", "REJECTED"]
     assert rows[-1]["summary"] == {"recorded": 0, "unchanged": 3, "rejected": 2}
     shown = await user.types("outcomes", "show", "c-1")
-    assert "4 outcomes of c-1" in shown.out
+    assert "4 outcomes recorded of c-1" in shown.out
     assert "metrics.minutes" in shown.out
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 
 from matcher.cli.outcome_file import OutcomeFile, read_outcomes
 from matcher.cli.roster_file import Form
@@ -33,7 +35,7 @@ def test_a_csv_file_of_a_survey_is_read() -> None:
         True,
         5,
     )
-    assert first.outcome.observed_time.ToJsonString() == "2026-11-30T00:00:00Z"
+    assert first.outcome.observed_time.ToJsonString() == "2026-11-30T23:59:59Z"
     assert first.outcome.recommended == pb.Recommended(
         recommendation=pb.PROMOTED, seen_time=first.outcome.recommended.seen_time, place="forum.example.com"
     )
@@ -97,3 +99,18 @@ def test_a_file_of_something_else_names_the_column_that_it_lacks() -> None:
     """A roster is no file of outcomes."""
     file = read_outcomes(b"id,interests\nbea,I sail.\n", Form.CSV)
     assert faults(file) == {1: [("contact", "is a column that is missing; the columns are id, interests")]}
+
+
+def test_a_day_that_lasts_is_observed_now() -> None:
+    """Its contacts may have begun a minute ago: at the beginning of the day nothing could be seen of them."""
+    before = int(time.time())
+    today = datetime.fromtimestamp(before, UTC).date()
+    (row,) = read_outcomes(f"contact,source,csat,observed\nc-1,survey,4,{today}\n".encode(), Form.CSV).good
+    end = int(datetime.combine(today, datetime.min.time(), UTC).timestamp()) + 86_399
+    assert min(before, end) <= row.request.outcome.observed_time.seconds <= min(int(time.time()), end)
+
+
+def test_a_day_to_come_stays_in_the_future() -> None:
+    """The service refuses it."""
+    (row,) = read_outcomes(b"contact,source,csat,observed\nc-1,survey,4,2999-01-01\n", Form.CSV).good
+    assert row.request.outcome.observed_time.ToJsonString() == "2999-01-01T00:00:00Z"

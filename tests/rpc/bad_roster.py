@@ -176,5 +176,10 @@ ROSTER_CASES: dict[str, tuple[Any, set[str]]] = {
     "a site id with a brace": (people.CreateSiteRequest(site_id="a{b"), {"site_id"}),
     "a page of sites of negative size": (people.ListSitesRequest(page_size=-1), {"page_size"}),
     "the usage of no site": (people.GetUsageRequest(name="acme"), {"name"}),
+    "a map of no pool": (people.GetInterestMapRequest(parent="acme", pool="sites/acme"), {"parent", "pool"}),
+    "a map of too many interests": (
+        people.GetInterestMapRequest(parent="sites/acme", max_interests=3_001),
+        {"max_interests"},
+    ),
     "a removal of no site": (people.DeleteSiteRequest(name="sites/"), {"name"}),
 }

@@ -407,6 +407,14 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),
     "list sites": (people.ListSitesRequest(page_size=2), ("sites", (2, ""))),
     "read how much of its quotas a site uses": (people.GetUsageRequest(name="sites/acme"), ("usage", ("acme",))),
+    "draw the interests of a pool": (
+        people.GetInterestMapRequest(parent="sites/default", pool=BILLING_NAME, max_interests=9),
+        ("interest_map", ("default", "billing", 9)),
+    ),
+    "draw two thousand interests of the default pool": (
+        people.GetInterestMapRequest(parent="sites/default"),
+        ("interest_map", ("default", "default", 2_000)),
+    ),
     "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
     **FEEDBACK_CALLS,
 }

@@ -46,6 +46,7 @@ from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.impact_double import ImpactDouble
+from tests.rpc.interest_map_double import InterestMapDouble
 from tests.rpc.key_doubles import KeysDouble
 from tests.rpc.site_double import SitesDouble
 
@@ -343,6 +344,7 @@ class Doubles:
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     coverage: CoverageDouble = field(default_factory=CoverageDouble)
+    interest_map: InterestMapDouble = field(default_factory=InterestMapDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
     impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
@@ -364,6 +366,7 @@ class Doubles:
             sites=self.sites,
             customers=self.customers,
             coverage=self.coverage,
+            interest_map=self.interest_map,
             forgetting=self.forgetting,
             impact=self.impact,
             feedback=self.feedback,
@@ -384,6 +387,7 @@ class Doubles:
             self.sites,
             self.customers,
             self.coverage,
+            self.interest_map,
             self.forgetting,
             self.impact,
             self.feedback,

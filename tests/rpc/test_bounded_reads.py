@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.rpc import route_messages
 from matcher.rpc.convert_coverage import coverage_request
+from matcher.rpc.convert_interest_map import interest_map_request
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts, customers, feedback, impact, imports, keys, roster, routing
 from matcher.rpc.validation.violations import MOST_NOTED, resource
@@ -64,6 +65,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     people.CreateSiteRequest: roster.create_site,
     people.ListSitesRequest: lambda request: roster.sites(request, "sites"),
     coverage.GetCoverageRequest: coverage_request,
+    people.GetInterestMapRequest: interest_map_request,
     patrons.PutCustomerRequest: customers.put,
     patrons.GetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
     patrons.LookupCustomerRequest: customers.lookup,

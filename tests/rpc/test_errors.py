@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from matcher import errors
 from matcher.rpc import status
-from matcher.rpc.interceptors import errors as interceptors
+from matcher.rpc.interceptors import refusal_log
 from matcher.v1 import errors_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
@@ -111,7 +111,7 @@ async def test_an_answer_that_cannot_be_written_is_a_fault_too(service: Service)
 
 async def test_the_store_s_address_stays_in_the_log(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the caller an unreachable store is UNAVAILABLE; the log has address and cause, once for many calls."""
-    monkeypatch.setattr(interceptors, "OUTAGE_SECONDS", math.inf)
+    monkeypatch.setattr(refusal_log, "OUTAGE_SECONDS", math.inf)
     service.doubles.router.fault = errors.StoreUnavailable("store-7:6379", "connection refused")
     with capture_logs() as lines:
         for _ in range(20):

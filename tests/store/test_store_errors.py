@@ -14,6 +14,7 @@ UNABLE = (
     "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
     "NOPERM User matcher has no permissions to run the 'fcall' command",
     "ERR The user executing the script can't run this command or subcommand script: matcher_reserve",
+    "ERR ACL failure in script: User matcher has no permissions to run the 'set' command script: on @user_function:2.",
     "MISCONF Errors writing to the AOF file: No space left on device",
     "LOADING Redis is loading the dataset in memory",
     "READONLY You can't write against a read only replica.",

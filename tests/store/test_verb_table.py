@@ -69,12 +69,12 @@ def test_every_name_of_a_part_is_used_by_a_verb_that_begins_with_it(part: type[C
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_calls_only_functions_whose_names_have_its_positions(verb: str) -> None:
     """A shared function reads its names at the positions of its part, so the call must begin with this part."""
-    files = {verb, "prelude"} | {PARTS[part] for part in parts_of(VERBS[verb])}
+    files = {verb, "prelude", "quotas"} | {PARTS[part] for part in parts_of(VERBS[verb])}
     files |= {trailing.layout.name for trailing in layout_of(VERBS[verb]).lists if layout_of(VERBS[verb]).of_calls}
     if verb == "reserve_in_order":
         files |= {PARTS[part] for part in parts_of(VERBS["reserve"])}
     if verb in {"reserve", "reserve_in_order"}:
-        files.add("candidates")
+        files |= {"candidates", "reserve_quotas"}
     assert Uses.of(verb).files <= files
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,8 @@ from matcher.store.access_keys import AccessKeyStore
 from matcher.store.redis.client import StoreClient
 from matcher.v1 import keys_pb2
 from tests.cli.command import matcher
-from tests.processes import Server, Store, health, start_server
+from tests.people import hire, person
+from tests.processes import Server, Store, health, metric, start_server
 
 WAIT_SECONDS = 30
 """Longer than any process needs to follow a change, also on a machine that is busy."""
@@ -70,7 +72,8 @@ class Guarded:
 async def guarded(store: Store, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
     """Give a service that takes keys, shared by the tests of this file."""
     folder: Path = tmp_path_factory.mktemp("guarded")
-    server = await start_server(folder, {"MATCHER_STORE_URL": store.url, "MATCHER_AUTH": "keys"})
+    quotas = {"MATCHER_PRINCIPAL_OPEN_OFFERS": "2", "MATCHER_PRINCIPAL_WAITING": "1", "MATCHER_SITE_OPEN_OFFERS": "3"}
+    server = await start_server(folder, {"MATCHER_STORE_URL": store.url, "MATCHER_AUTH": "keys", **quotas})
     try:
         yield Guarded(server, store)
         assert await server.stop() == 0
@@ -158,3 +161,44 @@ async def test_both_keys_count_during_a_rotation_and_a_revocation_ends_open_stre
         await asyncio.gather(reading[1], return_exceptions=True)
         await events_of_old.aclose()
         await events_of_new.aclose()
+
+
+async def test_a_caller_who_hoards_offers_takes_the_agents_from_nobody(guarded: Guarded) -> None:
+    """The own quota is used up, then the site's; each refusal names its quota, and GetUsage shows how much is used."""
+    owner = await guarded.make("hoard-owner", "owner")
+    keeper = await guarded.make("hoard-keeper", "admin@hoard")
+    crm, shop = [await guarded.make(f"hoard-{name}", "platform@hoard") for name in ("crm", "shop")]
+    for token in (owner, keeper, crm, shop):
+        await guarded.until_open(token)
+    async with guarded.client(owner) as client:
+        await client.create_site("hoard")
+    async with MatcherClient(guarded.server.target, site="hoard", token=keeper) as client:
+        await hire(client, {"bea": person("I sail.", most=9)})
+    async with (
+        MatcherClient(guarded.server.target, site="hoard", token=crm) as hoarder,
+        MatcherClient(guarded.server.target, site="hoard", token=shop) as honest,
+    ):
+        for number in range(2):
+            await hoarder.route("I sail.", contact_id=f"h-{number}")
+        with pytest.raises(MatcherCallError) as own:
+            await hoarder.route("I sail.", wait=True)
+        assert (own.value.reason, own.value.metadata) == ("QUOTA_EXCEEDED", {"quota": "own_open_offers", "limit": "2"})
+        served = (await honest.route("I sail.")).reservation.name
+        with pytest.raises(MatcherCallError) as full:
+            await honest.route("I sail.")
+        assert full.value.metadata == {"site": "sites/hoard", "quota": "open_offers", "limit": "3"}
+        await honest.accept(served)
+        await honest.route("I sail.", auto_accept=True)
+        shown = {one.quota: (one.used, one.limit) for one in (await hoarder.usage()).quotas}
+        assert (shown["open_offers"], shown["own_open_offers"]) == ((2, 3.0), (2, 2.0))
+        assert (await honest.route("I sail.")).WhichOneof("outcome") == "reservation"
+        with pytest.raises(MatcherCallError):
+            await honest.delete_site("hoard")
+    assert await metric(guarded.server, "matcher_quota_refusals_total", quota="own_open_offers") == 1
+    denied = [json.loads(line) for line in guarded.server.log().splitlines() if '"call_denied"' in line]
+    told = {(line["reason"], line["principal"], line["method"].rpartition("/")[2]) for line in denied}
+    assert told >= {
+        ("QUOTA_EXCEEDED", "key hoard-crm", "RouteMessage"),
+        ("PERMISSION_DENIED", "key hoard-shop", "DeleteSite"),
+    }
+    assert all(line["request_id"] and line["level"] == "warning" for line in denied)

@@ -154,6 +154,14 @@ async def test_a_call_id_that_breaks_lines_is_replaced(door: Door) -> None:
         assert "x-request-id: web-" in head
 
 
+async def test_an_id_of_a_body_breaks_no_header_of_the_answer(door: Door) -> None:
+    """The request id comes back as a header, but only where a header can hold it."""
+    for given in ("a\r\nSet-Cookie: b", "é", " a", "a" * 300):
+        got = await door.ask("POST", "/v1/sites/default/contacts:route", {"requestId": given})
+        assert got.code == 400
+        assert not {"idempotency-key", "set-cookie"} & set(got.headers)
+
+
 async def test_another_host_is_refused_however_it_is_named(door: Door) -> None:
     """A target in the absolute form, a name that begins or ends like this machine's, a user, no host at all."""
     for host in ("localhost.evil.example", "evil.example#localhost", "localhost@evil.example", "127.0.0.1.evil", ""):

@@ -9,7 +9,6 @@ of the call.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -27,6 +26,7 @@ from matcher.rpc.body_reads import BodyReads
 from matcher.rpc.grpc_types import Context, Handler
 from matcher.rpc.heap import Heap
 from matcher.rpc.interceptors.admission import LIMITED, AdmissionGate
+from matcher.rpc.interceptors.refusal_log import RefusalLog
 from matcher.rpc.interceptors.sign_in import HEALTH, SignIn
 from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.rpc.open_streams import OpenStreams
@@ -39,8 +39,6 @@ T = TypeVar("T")
 
 BODY_SECONDS: Final = 30.0
 """How long the service waits for the body of a unary call that has a later deadline, or none."""
-OUTAGE_SECONDS: Final = 1.0
-"""An outage is logged at most once in this time for each reason: while it lasts, every call fails by it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,13 +57,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         sign_in: SignIn | None = None,
         permissions: Permissions | None = None,
         quotas: PrincipalQuotas | None = None,
+        on_quota: Callable[[str], None] = lambda _: None,
         worker: str = "",
     ) -> None:
         """gate: admits the calls that begin new work, None: all at once. reads: the places of bodies being received.
 
         streams: the places of the open streams of the process. sign_in: recognises who calls; None: nobody is asked.
         permissions: refuse what the caller may not do; None: everybody may do everything. quotas: how much
-        each caller may do, None: as much as there is.
+        each caller may do, None: as much as there is. on_quota: called with the quota of each call that one refuses.
         worker: the name of this worker process, for the calls that are refused before they reach a handler.
         """
         self._stopping = stopping
@@ -81,7 +80,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self._heap = Heap()
         self._body_seconds = body_seconds
         self._handlers: dict[str, Handler] = {}
-        self._outage_logged: dict[str, float] = {}
+        self._log = RefusalLog(on_quota)
 
     async def intercept_service(
         self,
@@ -194,8 +193,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         """Return the status of an error; log what the operator must know."""
         if isinstance(error, MatcherError):
             answer = status.status_of(error)
-            if status.is_outage(error):
-                self._log_outage(method, error)
+            self._log.note(method, error)
         else:
             incident = uuid.uuid4().hex[:12]
             answer = status.fault_status(incident)
@@ -212,13 +210,6 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         named = () if ids is None else ((REQUEST_HEADER, ids.request),)
         trailers = (*status.trailers_of(refusal), *named, *(context.trailing_metadata() or self._worker))
         await context.abort(status.code_of(refusal), refusal.message, trailers)
-
-    def _log_outage(self, method: str, error: MatcherError) -> None:
-        """Log an outage, at most once in OUTAGE_SECONDS for each reason."""
-        now = time.monotonic()
-        if now - self._outage_logged.get(error.reason, -OUTAGE_SECONDS) >= OUTAGE_SECONDS:
-            self._outage_logged[error.reason] = now
-            _log.warning("call_refused", method=method, reason=error.reason, why=str(error))
 
     async def _body(self, method: str, context: Context) -> bytes:
         """Return the message of a unary call, which is within the method's limit.

@@ -35,6 +35,7 @@ local function accept(key, arg)
   end
   local contact, lasts_until = reservation.contact, reservation.now + tonumber(arg.accepted_ms)
   local deadline = first_deadline(reservation.now, arg.first_ms, lasts_until)
+  count_answered(reservation)
   redis.call('HSET', key.reservation, 'state', 'ACCEPTED', 'accepted', digits(reservation.now))
   local answers_first, more = deadline < lasts_until, {}
   if answers_first then

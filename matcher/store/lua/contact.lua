@@ -10,7 +10,7 @@ local MOST_HISTORY = 64000
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
     'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid', 'wait_ms',
-    'first', 'offered', 'arm')
+    'first', 'offered', 'arm', 'by')
 end
 
 -- Returns the contact of a call.
@@ -30,6 +30,7 @@ local function dequeue(contact)
   if redis.call('HINCRBY', key.waiting, pool, -1) <= 0 then redis.call('HDEL', key.waiting, pool) end
   redis.call('HDEL', key.contact, 'score', 'queued_in')
   redis.call('ZREM', key.timers, 'contact|' .. contact.id)
+  if contact.record.by then count_off(key.asked, 'w', contact.record.by, contact.id) end
   contact.record.score, contact.record.queued_in = nil, nil
   return pool
 end
@@ -45,6 +46,7 @@ local function enqueue(contact, pool, score, waits_until)
   redis.call('ZADD', key.timers, digits(waits_until), 'contact|' .. contact.id)
   -- A site with a contact in its queue is to be followed now, not when the wait ends.
   note_due(key.life, digits(math.min(contact.now, waits_until)))
+  if contact.record.by then count_for(key.asked, 'w', contact.record.by, contact.id) end
   contact.record.score, contact.record.queued_in = digits(score), pool
 end
 

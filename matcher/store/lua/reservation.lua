@@ -17,7 +17,7 @@ end
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
-    'agent_uid', 'ends', 'report', 'first', 'takes_over', 'pool', 'pool_uid')
+    'agent_uid', 'ends', 'report', 'first', 'takes_over', 'pool', 'pool_uid', 'by')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
@@ -120,6 +120,13 @@ local function note_activity(reservation, idle_ms)
   end
 end
 
+-- Counts an offer no more that its caller, or the site, may have only so many of.
+local function count_answered(reservation)
+  if not reservation.by or reservation.state ~= 'PENDING' then return end
+  redis.call('ZREM', reservation.key.offers, reservation.id)
+  count_off(reservation.key.asked, 'o', reservation.by, reservation.id)
+end
+
 -- Ends the hold and frees its capacity. `idle_since`: since when the agent is idle; nil: the agent's idle time goes on.
 -- A declined and a missed offer end the idle time, so that who takes no offers does not stay first in line.
 -- A reservation that lapsed ended at its deadline, whenever that is written.
@@ -130,6 +137,7 @@ local function release(reservation, state, idle_since)
   redis.call('ZREM', key.holds,
     hold_member(reservation.id, reservation.channel, reservation.counts or reservation.cost))
   redis.call('ZREM', key.due, 'reservation|' .. reservation.id)
+  count_answered(reservation)
   if reservation.state ~= 'PENDING' then redis.call('ZREM', key.timers, 'idle|' .. reservation.id) end
   keep_until(reservation, digits(reservation.now + reservation.keep_ms))
   local since = ''

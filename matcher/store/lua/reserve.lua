@@ -106,11 +106,15 @@ end
 local function withdraw_offer(attempt)
   local key, arg, now = attempt.key, attempt.arg, digits(attempt.now)
   local reservation, agent, id = key.handed_on[1].reservation, key.handed_on[1].agent, arg.handed_on[1].id
-  local old = fields(reservation, 'agent', 'channel', 'cost')
+  local old = fields(reservation, 'agent', 'channel', 'cost', 'by')
   redis.call('HSET', reservation, 'state', 'CANCELED', 'ended', now)
   redis.call('PEXPIREAT', reservation, digits(attempt.now + attempt.contact.keep_ms))
   redis.call('ZREM', key.handed_on[1].holds, hold_member(id, old.channel, old.cost))
   redis.call('ZREM', key.due, 'reservation|' .. id)
+  if old.by then
+    redis.call('ZREM', key.offers, id)
+    count_off(key.asked, 'o', old.by, id)
+  end
   earmark(agent, key.waiting, attempt.now)
   append(key.load, arg.events_kept, 'free', old.agent, id, '', now)
 end
@@ -163,6 +167,7 @@ end
 local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local score = created - tonumber(arg.head_start_ms)
+  note_caller(attempt, changes)
   if attempt.transfer then
     add(changes, 'moving', arg.release)
   else
@@ -267,6 +272,7 @@ local function hold(attempt, chosen, waits_until, changes)
   redis.call('PEXPIREAT', key.reservation, digits(deadline + keep_ms))
   redis.call('ZADD', key.due, at, 'reservation|' .. arg.reservation_id)
   note_due(key.life, at)
+  count_offer(attempt, at)
   remember_answer(key, arg, arg.reservation_id, arg.decision_id)
   redis.call('HSET', key.decision, 'record', arg.decision_record, 'agent', chosen.id, 'agent_uid', chosen.uid,
     'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid,
@@ -316,6 +322,7 @@ local function begin(attempt, created)
   redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
   attempt.record.created = digits(created)
   local changes = {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
+  note_caller(attempt, changes)
   if arg.arm ~= '' and not attempt.record.state then
     add(changes, 'arm', arg.arm)
     attempt.record.arm = arg.arm
@@ -334,6 +341,8 @@ end
 local function assign(attempt)
   local chosen, refused = choose_by_hand(attempt)
   if not chosen then return refused end
+  local used_up = check_quotas(attempt, chosen)
+  if used_up then return used_up end
   local changes = attempt.record.state and {} or begin(attempt, new_age(attempt))
   require_by_hand(attempt, changes)
   exclude_previous(attempt, changes)
@@ -376,9 +385,8 @@ local function reserve(key, arg)
     return {'no_pool'}
   end
 
-  if not best and not attempt.record.queued_in and is_full(key.queue, arg.most_waiting) then
-    return {'quota', arg.most_waiting}
-  end
+  local used_up = check_quotas(attempt, best)
+  if used_up then return used_up end
 
   local changes = arg.kind == 'new' and begin(attempt, created) or {}
   -- The contact of an offer that its agent awaits goes on by what it required before, where the offer comes to nothing.

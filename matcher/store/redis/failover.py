@@ -49,7 +49,8 @@ REFUSED: Final = (
     "CLUSTERDOWN",
     "UNKILLABLE",
     # What a function gets whose inner command the user's ACL forbids.
-    "The user executing the script can't",
+    "The user executing the script can't",  # Redis 7.0
+    "ACL failure in script",  # Redis from 7.2 on, Valkey
 )
 """Beginnings of a server's errors that say that it cannot serve now, not that the command was wrong."""
 

@@ -19,9 +19,11 @@ from matcher.store.verbs import VERBS, ContactStep, Reserve, Transition
 
 FILES: Final[Mapping[str, type[CallPart] | None]] = {
     "prelude": None,
+    "quotas": None,
     "contact": ContactStep,
     "reservation": Transition,
     "candidates": Reserve,
+    "reserve_quotas": Reserve,
     **VERBS,
 }
 """Every file → the class whose names it uses; a file stands after those that it uses."""

@@ -20,6 +20,8 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
     contacts: Key
     timers: Key
     outbox: Key
+    offers: Key
+    asked: Key
     contact_id: str
     keep_ms: int
     """How long the records of what has ended are kept."""
@@ -39,6 +41,8 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
             contacts=keys.contacts,
             timers=keys.timers,
             outbox=keys.outbox,
+            offers=keys.offers,
+            asked=keys.asked,
             contact_id=contact,
             keep_ms=keep_ms,
             events_kept=events_kept,

@@ -116,10 +116,18 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     by_hand: ByHand | None
     most_waiting: int = 0
     """The quota of the site; 0: none."""
+    most_offers: int = 0
+    """The same of open offers."""
+    by: str = ""
+    """The caller whose offers and waiting contacts are counted; "": there is no quota that counts them."""
+    most_own_offers: int = 0
+    """The quota of the caller; 0: none."""
+    most_own_waiting: int = 0
     scope: str = ""
     """The pools that the caller reaches, ';billing;sales;'; "": all."""
 
-    # quota: as many contacts wait in the site as may.
+    # quota: the site, or the caller, has as many waiting contacts or open offers as may be: name and limit, parted by
+    # |.
     # foreign: the caller does not reach the contact, or the pool of a new one.
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
@@ -145,7 +153,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
         "foreign": (),
-        "quota": ("limit",),
+        "quota": ("used_up",),
         "reused": (),
         "live": ("reservation_id",),
         "ended": ("state",),

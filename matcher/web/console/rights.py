@@ -23,8 +23,10 @@ from matcher.web.bindings import Method, table
 from matcher.web.console.access import Access, reason_of
 from matcher.web.faults import Fault, of_call
 
-ASKED: Final = ("Get", "List", "Create", "Update", "SetAgentStatus", "Suggest")
+ASKED: Final = ("Get", "List", "Create", "Update", "SetAgentStatus", "Suggest", "AcceptReservation")
 """How the names of methods begin that may be asked: they read, or refuse a request without the thing itself."""
+REFUSED: Final = {"GetImpactReport": ("of_basis", 99), "GetCoverage": ("days", -1)}
+"""A field by which a request is refused as invalid once it is permitted: these methods read for long."""
 FRESH_SECONDS: Final = 60.0
 """How long an answer counts; the service decides each call by itself in any case."""
 MOST_KEPT: Final = 20_000
@@ -111,6 +113,8 @@ def _bare(method: Method, site: str, pool: str) -> Message:
         fields.pool = pool
     if "page_size" in request.DESCRIPTOR.fields_by_name:
         fields.page_size = 1
+    if method.name in REFUSED:
+        setattr(request, *REFUSED[method.name])
     return request
 
 

@@ -1,0 +1,57 @@
+"""The habits of the clients: what they say, how often they come, and how they behave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+POOL: Final = "desk"
+BEAT_SECONDS: Final = 2.0
+CHANNELS: Final[Mapping[str, int]] = {"chat": 1, "call": 2}
+INTERESTS: Final = (
+    "I keep bees and make my own honey", "I climb boulders every weekend", "I play the cello in an orchestra",
+    "I bake sourdough bread", "I restore old bicycles", "I grow orchids at home", "I sail small boats",
+    "I watch birds before work", "I knit sweaters for my family", "I brew beer in my garage",
+)  # fmt: skip
+TEXTS: Final = (
+    "My bees have swarmed and the veil is torn.", "The crash pad for bouldering came in the wrong size.",
+    "The strings for my cello never arrived.", "My sourdough starter jar broke on the way.",
+    "The brake of my old bicycle does not fit.", "My orchids wilt since I use your soil.",
+    "Hello?", "Where is my order 4471?", "refund please", "The sail has a hole. We had to turn back.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How the clients behave: shares of one, rates per second, durations in seconds."""
+
+    sites: tuple[str, ...] = ("north", "south")
+    agents: int = 8
+    total: int = 2
+    rate: float = 20.0
+    """Contacts a second, in all sites."""
+    offer: float = 2.0
+    accepted: float = 30.0
+    wait: float = 60.0
+    wait_weight: float = 0.2
+    talk: tuple[float, float] = (0.2, 1.0)
+    answer: tuple[float, float] = (0.02, 0.3)
+    waiting: float = 0.6
+    auto_accept: float = 0.2
+    declines: float = 0.08
+    ignores: float = 0.05
+    transfers: float = 0.08
+    cancels: float = 0.06
+    twice: float = 0.08
+    cut_short: float = 0.06
+    calls: float = 0.2
+    """The share of contacts of the channel that costs two."""
+    short_waits: float = 0.06
+    """The share that waits two seconds at most."""
+    rare: float = 0.05
+    """The share that for a second requires a skill that nobody has."""
+    status_changes: float = 0.5
+    assignments: float = 0.5
+    beating: int = 3
+    """Every so many-th desk sends heartbeats; 0: none does."""
