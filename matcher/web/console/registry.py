@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.web.console.page import Page
-from matcher.web.console.pages import coverage, impact, live, system, try_it, why
+from matcher.web.console.pages import coverage, impact, live, pools, system, try_it, why
 
 PAGES: Final[tuple[Page, ...]] = (
     live.PAGE,
@@ -13,5 +13,6 @@ PAGES: Final[tuple[Page, ...]] = (
     why.PAGE,
     coverage.PAGE,
     impact.PAGE,
+    pools.PAGE,
     system.PAGE,
 )

@@ -75,5 +75,5 @@ async def test_it_works_without_scripts_and_with_hostile_words(
     await expect(page.locator(".nothing")).to_contain_text("There is nothing to try yet")
     await page.locator("#text").fill("word " * 1_700)
     await page.locator("button.main").click()
-    await expect(page.locator(".refusal")).to_contain_text("message.text")
+    await expect(page.locator("main .refusal")).to_contain_text("message.text")
     await context.close()

@@ -128,7 +128,7 @@ async def test_a_contact_tells_why_its_agent_was_chosen(page: Page, service: Ser
     await fits(page)
     await page.get_by_label("A contact's id").fill("nobody")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".refusal")).to_contain_text("CONTACT_NOT_FOUND")
+    await expect(page.locator("main .refusal")).to_contain_text("CONTACT_NOT_FOUND")
     await seen(page)
 
 
