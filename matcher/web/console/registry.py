@@ -14,5 +14,6 @@ PAGES: Final[tuple[Page, ...]] = (
     coverage.PAGE,
     impact.PAGE,
     pools.PAGE,
+    desk.PAGE,
     system.PAGE,
 )
