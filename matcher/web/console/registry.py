@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.web.console.page import Page
-from matcher.web.console.pages import coverage, impact, live, pools, system, try_it, why
+from matcher.web.console.pages import (
+    coverage,
+    desk,
+    impact,
+    live,
+    pools,
+    system,
+    try_it,
+    why,
+)
 
 PAGES: Final[tuple[Page, ...]] = (
     live.PAGE,

@@ -46,8 +46,12 @@ async def test_a_change_is_tried_on_recorded_decisions_before_it_is_saved(page: 
         await expect(page.locator("[id='f-wait_duration'] .wrong")).to_contain_text("must be 1 s to")
         await seen(page)
         await page.get_by_label("Wait", exact=True).fill("1 h")
-        await page.get_by_label("Floor").fill("0.99")
+        await page.get_by_label("Floor").fill("0.98")
         await page.keyboard.press("Enter")
+        await expect(page.locator(".changed")).to_contain_text("0.98")
+        await page.get_by_label("Floor").fill("0.99")
+        await page.keyboard.press("Enter")  # shows again what would change: only the button saves
+        await expect(page.locator(".changed")).to_contain_text("0.99")
         await expect(page.locator(".changed")).to_contain_text("3 of the newest 3 decisions would have gone otherwise.")
         assert not (await client.pool("default")).HasField("affinity_floor")
         await seen(page)
