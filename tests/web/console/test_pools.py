@@ -65,6 +65,7 @@ async def test_two_editors_see_both_values(browser: Browser, console: Door, serv
     """Without scripts: the second editor sees what the first saved, and saves only what the second changed."""
     site = await service.site()
     context = await browser.new_context(base_url=f"http://localhost:{console.port}", java_script_enabled=False)
+    context.set_default_timeout(60_000)
     page = await context.new_page()
     async with service.client(site) as client:
         await page.goto(f"/console/sites/{site}/pools?pool=default")
