@@ -48,9 +48,9 @@ async def shift(service: Server) -> AsyncIterator[Shift]:
     """Give a shift; the pool wants a first answer, and has so much time for all that a busy machine is no reason."""
     site = await service.site()
     async with service.client(site) as client:
-        fields = ("offer_duration", "first_response_duration", "wrap_up_duration")
-        pool = roster_pb2.Pool(name="default", **{field: Duration(seconds=600) for field in fields})
-        await client.update_pool(pool, fields)
+        long = Duration(seconds=600)
+        pool = roster_pb2.Pool(name="default", offer_duration=long, first_response_duration=long, wrap_up_duration=long)
+        await client.update_pool(pool, ("offer_duration", "first_response_duration", "wrap_up_duration"))
         await hire(client, {"bea": person("I keep bees.", most=3, display_name="Bea Lind")})
         yield Shift(client, f"/console/sites/{site}/desk")
 
