@@ -10,6 +10,7 @@ from matcher.web.console.pages import (
     desk,
     impact,
     live,
+    pools,
     praise,
     system,
     try_it,
@@ -23,6 +24,7 @@ PAGES: Final[tuple[Page, ...]] = (
     coverage.PAGE,
     impact.PAGE,
     praise.PAGE,
+    pools.PAGE,
     desk.PAGE,
     system.PAGE,
 )
