@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from matcher.web.console.console import Console
 from matcher.web.console.visitor import ROOT
 from matcher.web.door import HEADERS, Door, fault_response
 from matcher.web.faults import Violation, fields_invalid
-from matcher.web.openapi import document_text
+from matcher.web.openapi import document
+from matcher.web.reference.page import Page
 from matcher.web.strict import Strict
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -71,14 +73,16 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         await Door(table(), service, channels[0], room)(scope, receive, send)
 
-    described = document_text(table())
+    described = document(table())
+    text = json.dumps(described)
 
     async def describe(_: Request) -> Response:
-        return Response(described, headers=dict(HEADERS), media_type="application/json")
+        return Response(text, headers=dict(HEADERS), media_type="application/json")
 
     app = Starlette(
         routes=[
             Route("/openapi.json", describe),
+            *Page(described).routes(),
             *console.routes(),
             Route("/", front),
             Mount("/", app=call),

@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.web.console.page import Page
-from matcher.web.console.pages import coverage, impact, live, system
+from matcher.web.console.pages import (
+    coverage,
+    desk,
+    impact,
+    live,
+    system,
+    try_it,
+    why,
+)
 
 PAGES: Final[tuple[Page, ...]] = (
     live.PAGE,
+    try_it.PAGE,
+    why.PAGE,
     coverage.PAGE,
     impact.PAGE,
+    desk.PAGE,
     system.PAGE,
 )

@@ -101,10 +101,11 @@ async def test_an_owner_makes_rotates_and_revokes_a_key(store: Store, launch: St
         await page.click("text=Make the key")
         assert "ACCESS_KEY_EXISTS" in await page.inner_text("[role=alert]")
 
-        await page.locator("tr", has_text="wallboard").locator("summary").click()
+        row = page.locator("tr", has_text="wallboard")
+        await row.locator("summary").click()
         await seen(page)
         await fits(page)
-        await page.click("text=Make the next key")
+        await row.locator("text=Make the next key").click()
         assert (await page.inner_text("pre code")) != text
         await page.click("text=Done")
         rows = page.locator("tr", has_text="wallboard")
