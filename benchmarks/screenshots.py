@@ -1,6 +1,6 @@
-"""Pictures of every page of the console, for docs/console: `python -m benchmarks.screenshots --web ADDRESS [--site SITE]`.
+"""Pictures of every page of the console at three widths, for docs/console: `python -m benchmarks.screenshots`.
 
-ADDRESS is that of a `matcher web` before a service with people in it, such as `make serve` after `matcher agents import`.
+--web is a `matcher web` before a service with people in it, such as `make serve` after `matcher agents import`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ async def take(browser: Browser, web: str, site: str, page: str, width: int, fol
 
 async def main(web: str, site: str, folder: Path, only: list[str]) -> None:
     """Write the pictures of the pages."""
-    folder.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for page in PAGES:
@@ -57,4 +56,5 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("pages", nargs="*", help="only these pages")
     given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(main(given.web, given.site, given.folder, given.pages))

@@ -10,6 +10,7 @@ from matcher.web.console.pages import (
     desk,
     impact,
     live,
+    pools,
     system,
     try_it,
     why,
@@ -21,6 +22,7 @@ PAGES: Final[tuple[Page, ...]] = (
     why.PAGE,
     coverage.PAGE,
     impact.PAGE,
+    pools.PAGE,
     desk.PAGE,
     system.PAGE,
 )
