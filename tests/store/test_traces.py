@@ -19,6 +19,7 @@ from matcher.model import (
 )
 from matcher.model.customers import Consent, CustomerInterest, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
+from matcher.services.trail_follower import TrailFollower
 from matcher.store import traces as trace_store
 from matcher.store import verbs
 from matcher.store.agent_traces import AgentTraceStore
@@ -30,7 +31,9 @@ from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import ReservationStore
 from matcher.store.rewriting import RewriteStore
+from matcher.store.sites import SiteStore
 from matcher.store.traces import TraceStore
+from matcher.store.trail import TrailStore
 from tests.store.laws import found_anywhere
 from tests.store.stage import EVENTS_KEPT, LIFETIMES, LONG_MS, Stage
 
@@ -49,6 +52,7 @@ class Town:
         self.traces = TraceStore(stage.connection, self.customers, KEYS, EVENTS_KEPT)
         self.agents = AgentTraceStore(stage.connection, self.traces)
         self.rewrites = RewriteStore(stage.connection)
+        self.trail = TrailFollower(TrailStore(stage.connection), SiteStore(stage.connection, 100), KEYS)
 
     async def remember(self, *handles: str) -> str:
         """Remember an interest of a customer; return the customer's id."""
@@ -78,7 +82,11 @@ class Town:
         await self.rewrites.compact(self.stage.site)
 
     async def left(self, *names: str) -> list[str]:
-        """Name the keys in which any of some names is, or that are named by it."""
+        """Name the keys of the site in which any of some names is, or that are named by it.
+
+        The audit trail's follower has taken its entries by then: what the trail keeps goes by its own forgetting.
+        """
+        await self.trail.drain(self.stage.site)
         inside = {key for name in names for key in await found_anywhere(self.stage, name.encode())}
         keys = [key.decode() for key in await self.stage.everything()]
         return sorted(inside | {key for key in keys if any(name in key for name in names)})
