@@ -10,6 +10,8 @@ from matcher.web.console.pages import (
     desk,
     impact,
     live,
+    pools,
+    praise,
     system,
     try_it,
     why,
@@ -21,6 +23,8 @@ PAGES: Final[tuple[Page, ...]] = (
     why.PAGE,
     coverage.PAGE,
     impact.PAGE,
+    praise.PAGE,
+    pools.PAGE,
     desk.PAGE,
     system.PAGE,
 )
