@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.web.console.page import Page
-from matcher.web.console.pages import coverage, impact, live, system
+from matcher.web.console.pages import coverage, impact, live, people, system
 
 PAGES: Final[tuple[Page, ...]] = (
     live.PAGE,
+    people.PAGE,
     coverage.PAGE,
     impact.PAGE,
     system.PAGE,
