@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.web.console.page import Page
-from matcher.web.console.pages import coverage, impact, live, people, system
+from matcher.web.console.pages import coverage, impact, interest_map, live, people, system
 
 PAGES: Final[tuple[Page, ...]] = (
     live.PAGE,
     people.PAGE,
+    interest_map.PAGE,
     coverage.PAGE,
     impact.PAGE,
     system.PAGE,
