@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
@@ -20,6 +21,7 @@ from matcher.cli.store_access import store_of_service
 from matcher.config import Settings
 
 if TYPE_CHECKING:
+    from matcher.ledger.audit_trail import LedgerTrail
     from matcher.model.trail import Chained, Head
     from matcher.store.trail import TrailStore
 
@@ -53,8 +55,12 @@ async def list_records(
     last: Annotated[int, typer.Option("--last", min=1, help="How many of the latest.")] = 50,
 ) -> None:
     """List the latest changes: when, who, what, and which fields; a change is listed about a second after it."""
+    records: deque[Chained] = deque(maxlen=last)
     async with _trail(session) as trail:
-        records = [one async for one in trail.records() if _is_of(one, of_site)][-last:]
+        # Of all sites the latest are the last of the chain: what comes before them is not read.
+        after = 0 if of_site else max(0, (await trail.head()).number - last)
+        async for some in trail.slices(after):
+            records.extend(one for one in some if _is_of(one, of_site))
     if session.as_json:
         for record in records:
             session.write_json(_document(record))
@@ -86,13 +92,14 @@ async def verify_records(
 
     A tail that was cut off together with the store's own note of the head is found by a head from the log alone.
     """
-    from matcher.model.trail import verify
+    from matcher.model.trail import Check
 
     noted = [_head(head)] if head else []
     async with _trail(session) as trail:
-        known = await trail.head()
-        records = [one async for one in trail.records()]
-        verdict = await asyncio.to_thread(verify, records, trail.key, known, *noted)
+        check = Check(trail.key, await trail.head(), *noted)
+        async for some in trail.slices():
+            await asyncio.to_thread(check.add, some)
+        verdict = check.verdict()
     flaws = [{"number": flaw.number, "why": flaw.why} for flaw in verdict.flaws]
     if session.as_json:
         session.write_json(
@@ -125,20 +132,30 @@ async def export(
     """Write every record as a line of JSON, with its MAC and the values that are not forgotten."""
     if out == STANDARD_OUTPUT and session.as_json:
         raise CommandError("--json needs --out: the lines themselves are the answer")
-    async with _trail(session) as trail:
-        lines = [json.dumps(_document(one)) + "\n" async for one in trail.records() if _is_of(one, of_site)]
-    if out == STANDARD_OUTPUT:
-        sys.stdout.writelines(lines)
-        return
+    written = 0
     try:
-        out.touch(mode=0o600)
-        out.write_text("".join(lines), "utf-8")
+        async with _trail(session) as trail:
+            with _opened(out) as file:
+                async for some in trail.slices():
+                    lines = [json.dumps(_document(one)) + "\n" for one in some if _is_of(one, of_site)]
+                    file.writelines(lines)
+                    written += len(lines)
     except OSError as error:
         raise CommandError(f"{error.filename or out}: {error.strerror}") from None
+    if out == STANDARD_OUTPUT:
+        return
     if session.as_json:
-        session.write_json({"records": len(lines), "file": str(out)})
+        session.write_json({"records": written, "file": str(out)})
     else:
-        session.say(f"{len(lines):,} records in {out}")
+        session.say(f"{written:,} records in {out}")
+
+
+def _opened(out: Path) -> AbstractContextManager[TextIO]:
+    """Open the file to write, which nobody else may read; or give standard output."""
+    if out == STANDARD_OUTPUT:
+        return nullcontext(sys.stdout)
+    out.touch(mode=0o600)
+    return out.open("w", encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +164,21 @@ class _Trail:
 
     store: TrailStore
     key: Callable[[str], bytes | None]
-    moved: Sequence[Chained]
-    """What the ledger has; the store has what comes after it."""
+    ledger: LedgerTrail | None
+    """It has the first records; the store has what comes after them."""
 
     async def head(self) -> Head:
         """Return the head as the store notes it."""
         return (await self.store.state()).head
 
-    async def records(self) -> AsyncIterator[Chained]:
-        """Yield every record."""
-        for one in self.moved:
-            yield one
-        async for one in self.store.records(self.moved[-1].number if self.moved else 0):
-            yield one
+    async def slices(self, after: int = 0) -> AsyncIterator[list[Chained]]:
+        """Yield the records after a number, some at a time."""
+        while self.ledger is not None and (some := await asyncio.to_thread(self.ledger.page, after)):
+            yield some
+            after = some[-1].number
+        while some := await self.store.page(after):
+            yield some
+            after = some[-1].number
 
 
 @asynccontextmanager
@@ -176,21 +195,23 @@ async def _trail(session: Session) -> AsyncIterator[_Trail]:
             raise CommandError("no service has started on this store yet")
         secret = settings.secret.get_secret_value().encode() or await registry.stored_secret()
         keyring = await asyncio.to_thread(_keyring, settings, secret)
-        moved = await asyncio.to_thread(_moved, settings)
-        yield _Trail(TrailStore(connection), ServiceKeys(keyring, record.in_use).to_check_chain, moved)
+        with _ledger(settings) as ledger:
+            yield _Trail(TrailStore(connection), ServiceKeys(keyring, record.in_use).to_check_chain, ledger)
 
 
-def _moved(settings: Settings) -> list[Chained]:
-    """Return the records that the ledger has, where there is one. Raises LedgerAway."""
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[LedgerTrail | None]:
+    """Open the trail of the ledger, where there is one. Raises LedgerAway."""
     from matcher.ledger.audit_trail import LedgerTrail
     from matcher.ledger.database import LedgerDatabase
 
     file = settings.ledger_file
     if not settings.ledger_place or (file is not None and not file.exists()):
-        return []
+        yield None
+        return
     database = LedgerDatabase.at(settings.ledger_place)
     try:
-        return list(LedgerTrail(database).records()) if database.revision() >= AUDITED_FROM else []
+        yield LedgerTrail(database) if database.revision() >= AUDITED_FROM else None
     finally:
         database.close()
 

@@ -62,17 +62,18 @@ class LedgerTrail:
     def records(self) -> Iterator[Chained]:
         """Yield every record in the order of the numbers."""
         after = 0
-        while True:
-            with self._database.reading() as connection:
-                joined = AUDIT_RECORDS.outerjoin(AUDIT_VALUES, AUDIT_RECORDS.c.number == AUDIT_VALUES.c.number)
-                read = select(AUDIT_RECORDS.c.number, AUDIT_RECORDS.c.text, AUDIT_VALUES.c.clear).select_from(joined)
-                read = read.where(AUDIT_RECORDS.c.number > after).order_by(AUDIT_RECORDS.c.number).limit(PAGE)
-                rows = connection.execute(read).all()
-            for number, text, clear in rows:
-                yield Chained.of(number, text.encode(), _clear(clear))
-            if not rows:
-                return
-            after = rows[-1].number
+        while page := self.page(after):
+            yield from page
+            after = page[-1].number
+
+    def page(self, after: int) -> list[Chained]:
+        """Return the next records after a number, in their order; none after the last."""
+        with self._database.reading() as connection:
+            joined = AUDIT_RECORDS.outerjoin(AUDIT_VALUES, AUDIT_RECORDS.c.number == AUDIT_VALUES.c.number)
+            read = select(AUDIT_RECORDS.c.number, AUDIT_RECORDS.c.text, AUDIT_VALUES.c.clear).select_from(joined)
+            read = read.where(AUDIT_RECORDS.c.number > after).order_by(AUDIT_RECORDS.c.number).limit(PAGE)
+            rows = connection.execute(read).all()
+        return [Chained.of(number, text.encode(), _clear(clear)) for number, text, clear in rows]
 
     def forget(self, site: str, named: Callable[[str], bool]) -> None:
         """Remove from a site's records the values that name a person, and all of the person's own records."""

@@ -152,33 +152,52 @@ def chain(before: Head, record: TrailRecord, clear: Clear, key_id: str, key: byt
     return Chained(record.number, _mac(key, before.mac, body), key_id, body, clear)
 
 
-def verify(records: Iterable[Chained], keys: KeyById, *expected: Head) -> Verdict:
-    """Check a chain from its first record on, and that it reaches each of the heads that are known of it.
+class Check:
+    """A check of a chain, slice by slice, and that it reaches each of the heads that are known of it.
 
     Finds a changed record, one that is missing, moved or added, a tail that was cut, and a value that is not the one
     that was chained. The first record's MAC is taken as given where records before it were removed by age.
     """
-    flaws, first, head = list[Flaw](), 0, Head()
-    count = forgotten = lost = 0
-    macs = dict[int, str]()
-    wanted = {one.number for one in expected}
-    for chained in records:
-        flaws += _flaws(head, chained, keys)
-        record = chained.record()
-        if record is not None:
-            lost += record.lost
-            forgotten += any(key not in chained.clear for key in record.digests)
-        first, head, count = first or chained.number, Head(chained.number, chained.mac), count + 1
-        if chained.number in wanted:
-            macs[chained.number] = chained.mac
-    for one in expected:
-        if one.number > head.number:
-            flaws.append(
-                Flaw(head.number + 1, f"records {head.number + 1} to {one.number} are missing: the tail was cut")
-            )
-        elif one.number in macs and macs[one.number] != one.mac:
-            flaws.append(Flaw(one.number, "its MAC is another than that of the head that was noted"))
-    return Verdict(first, head, count, forgotten, lost, tuple(flaws))
+
+    def __init__(self, keys: KeyById, *expected: Head) -> None:
+        self._keys = keys
+        self._expected = expected
+        self._macs = dict[int, str]()
+        self._flaws, self._first, self._head = list[Flaw](), 0, Head()
+        self._count = self._forgotten = self._lost = 0
+
+    def add(self, records: Iterable[Chained]) -> None:
+        """Check the next records."""
+        wanted = {one.number for one in self._expected}
+        for chained in records:
+            self._flaws += _flaws(self._head, chained, self._keys)
+            record = chained.record()
+            if record is not None:
+                self._lost += record.lost
+                self._forgotten += any(key not in chained.clear for key in record.digests)
+            self._first, self._head = self._first or chained.number, Head(chained.number, chained.mac)
+            self._count += 1
+            if chained.number in wanted:
+                self._macs[chained.number] = chained.mac
+
+    def verdict(self) -> Verdict:
+        """Return what was found, when all records were added."""
+        flaws, head = list(self._flaws), self._head
+        for one in self._expected:
+            if one.number > head.number:
+                flaws.append(
+                    Flaw(head.number + 1, f"records {head.number + 1} to {one.number} are missing: the tail was cut")
+                )
+            elif one.number in self._macs and self._macs[one.number] != one.mac:
+                flaws.append(Flaw(one.number, "its MAC is another than that of the head that was noted"))
+        return Verdict(self._first, head, self._count, self._forgotten, self._lost, tuple(flaws))
+
+
+def verify(records: Iterable[Chained], keys: KeyById, *expected: Head) -> Verdict:
+    """Check a whole chain."""
+    check = Check(keys, *expected)
+    check.add(records)
+    return check.verdict()
 
 
 def _flaws(before: Head, chained: Chained, keys: KeyById) -> Iterable[Flaw]:

@@ -8,6 +8,7 @@ reads the head again.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -65,8 +66,10 @@ class TrailFollower:
         keys: ServiceKeys,
         observer: TrailObserver | None = None,
         ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """ledger: takes the chained records from the store; None, or one that is off: they stay there."""
+        self._clock = clock
         self._ledger = ledger or Ledger()
         self._moved: Head | None = None
         self._store = store
@@ -74,7 +77,7 @@ class TrailFollower:
         self._keys = keys
         self._observer = observer or TrailObserver()
         self._process = new_id()
-        self._head_at = 0.0
+        self._head_at = -math.inf
 
     async def run(self) -> None:
         """Chain what every source has, until cancelled."""
@@ -196,9 +199,9 @@ class TrailFollower:
         return chained
 
     async def _tell_head(self) -> None:
-        if time.monotonic() < self._head_at:
+        if self._clock() < self._head_at:
             return
-        self._head_at = time.monotonic() + HEAD_SECONDS
+        self._head_at = self._clock() + HEAD_SECONDS
         head = (await self._store.state()).head
         self._observer.on_head(head.number)
         log.info("audit head", head=str(head))

@@ -119,16 +119,23 @@ class TrailStore:
 
     async def records(self, after: int = 0) -> AsyncIterator[Chained]:
         """Yield the records of the chain in the order they stand in, with their values."""
-        while True:
-            start = f"(0-{after}" if after else "-"
-            found = await self._connection.run("XRANGE", TRAIL, start, "+", "COUNT", PAGE, name=ROUND_TRIP)
-            if not found:
-                return
-            numbers = [_number(number) for number, _ in found]
-            values = await self._connection.run("HMGET", TRAIL_CLEAR, *numbers, name=ROUND_TRIP)
-            for number, (_, said), value in zip(numbers, found, values, strict=True):
-                yield Chained.of(number, said[b"e"], _clear(value))
-            after = numbers[-1]
+        while page := await self.page(after):
+            for one in page:
+                yield one
+            after = page[-1].number
+
+    async def page(self, after: int) -> list[Chained]:
+        """Return the next records after a number, in the order they stand in; none after the last."""
+        start = f"(0-{after}" if after else "-"
+        found = await self._connection.run("XRANGE", TRAIL, start, "+", "COUNT", PAGE, name=ROUND_TRIP)
+        if not found:
+            return []
+        numbers = [_number(number) for number, _ in found]
+        values = await self._connection.run("HMGET", TRAIL_CLEAR, *numbers, name=ROUND_TRIP)
+        return [
+            Chained.of(number, said[b"e"], _clear(value))
+            for number, (_, said), value in zip(numbers, found, values, strict=True)
+        ]
 
     async def note(self, site: str, said: bytes) -> None:
         """Write what a change has to say that many verbs carry out."""

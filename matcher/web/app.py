@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,11 +20,14 @@ from matcher.web.bodies import Room
 from matcher.web.calls import Service
 from matcher.web.console.console import Console
 from matcher.web.console.visitor import ROOT
-from matcher.web.door import HEADERS, Door, fault_response
+from matcher.web.door import HEADERS, Door, fault_response, raw_path
 from matcher.web.faults import Violation, fields_invalid
-from matcher.web.openapi import document_text
+from matcher.web.openapi import document
+from matcher.web.reference.page import Page
 from matcher.web.strict import Strict
 
+CALLS: Final = ("/v1/", "/matcher.v1.")
+"""How the paths of the API's methods begin."""
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -65,19 +69,22 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
             channels.append(channel)
             console.use(channel)
             yield
+            await console.close()
             channels.clear()
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         await Door(table(), service, channels[0], room)(scope, receive, send)
 
-    described = document_text(table())
+    described = document(table())
+    text = json.dumps(described)
 
     async def describe(_: Request) -> Response:
-        return Response(described, headers=dict(HEADERS), media_type="application/json")
+        return Response(text, headers=dict(HEADERS), media_type="application/json")
 
     app = Starlette(
         routes=[
             Route("/openapi.json", describe),
+            *Page(described).routes(),
             *console.routes(),
             Route("/", front),
             Mount("/", app=call),
@@ -86,7 +93,13 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
     )
     # What no route matches, such as a path with a line break, is the door's to refuse, and is not redirected.
     app.router.default, app.router.redirect_slashes = call, False
-    strict = Strict(app)
+
+    async def ways(scope: Scope, receive: Receive, send: Send) -> None:
+        # A call of the API is not compared with the routes of all pages first.
+        calls = scope["type"] == "http" and raw_path(scope).startswith(CALLS)
+        await (call if calls else app)(scope, receive, send)
+
+    strict = Strict(ways)
     return OnlyHosts(strict, hosts) if hosts else strict
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any, Final
 
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, ServiceDescriptor
 from google.rpc import status_pb2
 
 from matcher.web.bindings import Binding, Table
 from matcher.web.json_shape import is_well_known
+from matcher.web.reference.comments import described, summary
 
 _WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
@@ -45,12 +45,17 @@ class _Schemas:
             return _WELL_KNOWN[descriptor.full_name]
         name = _name(descriptor)
         if name not in self.made:
-            made = self.made[name] = {"type": "object"}
-            made["properties"] = {field.json_name: self.of_field(field) for field in descriptor.fields}
+            made = self.made[name] = {"type": "object", **described(descriptor)}
+            made["properties"] = {field.json_name: self.commented(field) for field in descriptor.fields}
             made["additionalProperties"] = False
-            if required := [field.json_name for field in descriptor.fields if _is(field, field_behavior_pb2.REQUIRED)]:
+            required = [field.json_name for field in descriptor.fields if _is(field, field_behavior_pb2.REQUIRED)]
+            if required and not descriptor.name.endswith("Request"):  # a part of a batch has its own answer
                 made["required"] = required
         return {"$ref": f"#/components/schemas/{name}"}
+
+    def commented(self, field: FieldDescriptor) -> dict[str, Any]:
+        """Return the schema of a field's value with the field's comment."""
+        return self.of_field(field) | described(field)
 
     def of_field(self, field: FieldDescriptor) -> dict[str, Any]:
         """Return the schema of a field's value."""
@@ -67,13 +72,15 @@ class _Schemas:
         return schema | {"readOnly": True} if _is(field, field_behavior_pb2.OUTPUT_ONLY) else schema
 
     def _of_enum(self, enum: EnumDescriptor) -> dict[str, Any]:
-        self.made.setdefault(_name(enum), {"type": "string", "enum": [value.name for value in enum.values]})
+        if _name(enum) not in self.made:
+            sentences = [str(described(enum).get("description", ""))]
+            sentences += [f"- {one.name}: {described(enum, one.name).get('description', '')}" for one in enum.values]
+            self.made[_name(enum)] = {
+                "type": "string",
+                "enum": [value.name for value in enum.values],
+                "description": "\n".join(sentences).strip(),
+            }
         return {"$ref": f"#/components/schemas/{_name(enum)}"}
-
-
-def document_text(table: Table) -> str:
-    """Return the description as JSON."""
-    return json.dumps(document(table))
 
 
 def document(table: Table) -> dict[str, Any]:
@@ -107,7 +114,17 @@ def document(table: Table) -> dict[str, Any]:
             },
         },
         "security": [{"bearer": []}, {}],
+        "tags": [{"name": service.name, **described(service)} for service in _services(table)],
     }
+
+
+def _services(table: Table) -> list[ServiceDescriptor]:
+    """Return the services in the order of their first method."""
+    found = {
+        method.descriptor.containing_service.name: method.descriptor.containing_service
+        for method in table.methods.values()
+    }
+    return list(found.values())
 
 
 def _operation(binding: Binding, parameters: list[dict[str, Any]], schemas: _Schemas) -> dict[str, Any]:
@@ -118,6 +135,8 @@ def _operation(binding: Binding, parameters: list[dict[str, Any]], schemas: _Sch
     operation: dict[str, Any] = {
         "operationId": f"{method.descriptor.containing_service.name}_{method.name}",
         "tags": [method.descriptor.containing_service.name],
+        "summary": summary(method.descriptor) or method.name,
+        **described(method.descriptor),
         "parameters": parameters,
         "responses": {
             "200": {
@@ -133,7 +152,7 @@ def _operation(binding: Binding, parameters: list[dict[str, Any]], schemas: _Sch
         body: dict[str, Any] = {
             "type": "object",
             "properties": {
-                field.json_name: schemas.of_field(field) for field in request.fields if field.name not in given
+                field.json_name: schemas.commented(field) for field in request.fields if field.name not in given
             },
             "additionalProperties": False,
         }
@@ -178,6 +197,7 @@ def _query_of(request: Descriptor, given: set[str], schemas: _Schemas) -> Iterat
                 "in": "query",
                 "required": _is(field, field_behavior_pb2.REQUIRED),
                 "schema": schemas.of_field(field),
+                **described(field),
             }
 
 

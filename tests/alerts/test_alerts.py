@@ -86,6 +86,9 @@ ORDINARY: Final = {
     'matcher_watchers_cut_off_total{instance="a"}': steady(1),
     'matcher_ledger_lag_seconds{instance="a",site="default"}': steady(2),
     'matcher_ledger_lost_total{instance="a",site="default"}': steady(7),
+    'matcher_audit_trail_waiting{instance="a"}': "0 2 0 0 5 0+0x85",
+    'matcher_audit_trail_lost_total{instance="a",site="default"}': steady(2),
+    'matcher_quota_refusals_total{instance="a",quota="streams"}': rising(1),
     **histogram("grpc_server_handling_seconds", {"0.05": 590, "1.0": 599, "2.5": 600, "+Inf": 600}, ROUTE),
     **histogram("matcher_route_wait_seconds", {"0.001": 590, "0.5": 600, "+Inf": 600}),
     **histogram("matcher_loop_lag_seconds", {"0.001": 1190, "0.25": 1199, "+Inf": 1200}),
@@ -194,6 +197,13 @@ CASES: Final = [
     Case("LedgerGap", {'matcher_ledger_lost_total{instance="a",site="default"}': first_at(50, 700)}, SITE),
     Case("LedgerGap", {'matcher_ledger_lost_total{instance="a",site="default"}': "2+0x60 9+0x30"}, SITE),
     Case("LedgerRefuses", {'matcher_ledger_refused_total{instance="a"}': "0+0x60 3+0x30"}),
+    Case("AuditTrailBehind", {'matcher_audit_trail_waiting{instance="a"}': steady(3)}),
+    Case("AuditTrailLost", {'matcher_audit_trail_lost_total{instance="a",site="default"}': first_at(50, 700)}, SITE),
+    Case(
+        "QuotaUsedUp",
+        {'matcher_quota_refusals_total{instance="a",quota="streams"}': rising(60)},
+        {"quota": "streams"},
+    ),
 ]
 
 

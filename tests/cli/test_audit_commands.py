@@ -13,7 +13,7 @@ from matcher.ledger.tables import AUDIT_RECORDS
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import TRAIL
 from matcher.store.redis.client import StoreClient
-from matcher.v1 import roster_pb2
+from matcher.v1 import customers_pb2, roster_pb2
 from tests.cli.command import Result, matcher
 from tests.conftest import StartServer
 from tests.people import hire, person
@@ -36,10 +36,22 @@ async def test_a_change_is_listed_checked_and_exported_and_a_forged_one_is_named
     server = await launch({})
     settings = {"MATCHER_DATA_DIR": str(tmp_path / "data")}
     async with server.client() as client:
+        given = customers_pb2.Customer(
+            handles=["zyx@example.org"],
+            interests=[customers_pb2.CustomerInterest(text="I sail the zyxboat.")],
+            consent=customers_pb2.Consent(basis="zyx asked"),
+        )
+        given.consent.time.GetCurrentTime()
+        given.consent.expire_time.FromSeconds(given.consent.time.seconds + 3_600)
+        put = await client.put_customer(given)
         await hire(client, {"bea": person("I keep honey bees.")})
         await client.update_agent(roster_pb2.Agent(name="bea", display_name="Bea B."), ["display_name"])
-    records = (await listed(settings, most=4)).documents()
-    created, changed = records[-2:]
+    answer = await listed(settings, most=5)
+    records = answer.documents()
+    customer, created, changed = records[-3:]
+    assert (customer["method"], customer["name"]) == ("PutCustomer", put.name)
+    assert "zyx" not in answer.out
+    assert (await matcher("audit", "list", "--last", "1", "--json", environment=settings)).documents() == [changed]
     assert (created["method"], created["name"]) == ("ImportAgents", "sites/default/agents/bea")
     assert (changed["method"], list(changed["fields"])) == ("UpdateAgent", ["display_name"])
     assert changed["fields"]["display_name"]["to"] == "Bea B."

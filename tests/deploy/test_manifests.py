@@ -203,3 +203,11 @@ def test_the_routers_share_one_keyring_that_lies_apart_from_the_data() -> None:
     assert not keyring.is_relative_to(image_environment()["MATCHER_DATA_DIR"])
     for router in ("router-1", "router-2"):
         assert f"keys:{keyring.parent}" in COMPOSE["services"][router]["volumes"]
+
+
+def test_the_manifests_ask_who_calls() -> None:
+    """Nobody who reaches a port of a container or a pod may do anything without a key; only some pods reach it."""
+    for environment in (image_environment(), pod_environment()):
+        assert load(environment).auth_ways
+    assert COMPOSE["services"]["router-1"]["environment"]["MATCHER_AUTH"] == "keys"
+    assert MANIFESTS["NetworkPolicy", "matcher"]["spec"]["policyTypes"] == ["Ingress", "Egress"]

@@ -47,7 +47,8 @@ async def test_the_doctor_and_the_bundle_of_a_running_service(launch: StartServe
     assert seen.code == 0, seen.out
     assert findings["service"]["found"] == f"{server.target} is SERVING"
     assert findings["keyring"]["found"].endswith("all that the store's records need")
-    assert {"lag", "clock", "schema", "processes", "store time"} <= findings.keys()
+    assert {"lag", "clock", "schema", "processes", "store time", "audit trail"} <= findings.keys()
+    assert findings["ledger"]["found"].endswith("ledger.sqlite, schema 0003")
     file = tmp_path / "support.tar.gz"
     log = tmp_path / "log"
     about = f"sites/default/contacts/{CANARY}-2 has ended; sites/default/agents/{CANARY}-ana is gone"

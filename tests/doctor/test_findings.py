@@ -15,15 +15,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from prometheus_client import generate_latest
+from sqlalchemy import text
 
 from matcher.config import Settings, load
+from matcher.ledger.database import REVISIONS, LedgerDatabase
 from matcher.server.doctor.callers import callers
 from matcher.server.doctor.findings import Finding, State
+from matcher.server.doctor.ledgers import ledger
 from matcher.server.doctor.machine import certificates, folders, versions
 from matcher.server.doctor.models import models
+from matcher.server.doctor.serving import metrics
 from matcher.server.doctor.stores import _server, look_at_store
 from matcher.store.keys import SCHEMA
 from matcher.store.schema import NEWEST
+from matcher.telemetry import Telemetry
 from tests.processes import Store
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -203,3 +209,43 @@ async def test_how_callers_are_recognised_is_found(tmp_path: Path) -> None:
     assert [state for state, _ in found] == [State.OK, State.WARN, State.FAIL]
     assert str(missing) in found[-1][1]
     assert "No such file" in found[-1][1]
+
+
+async def test_the_ledger_is_found_away_newer_and_not_there_yet(tmp_path: Path) -> None:
+    """Looking makes no file; a ledger of a later version is named."""
+    kept = settings(tmp_path)
+    assert [found for found in await everything(ledger(kept)) if found.state is not State.OK] == []
+    assert kept.ledger_file is not None
+    assert not kept.ledger_file.exists()
+    off = await everything(ledger(settings(tmp_path, ledger_url="off")))
+    assert off[0].found.startswith("LEDGER_OFF")
+    kept.ledger_file.parent.mkdir(parents=True)
+    database = LedgerDatabase.at(kept.ledger_place)
+    database.prepare()
+    assert (await everything(ledger(kept)))[0].found.endswith(f"schema {REVISIONS[-1]}")
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    (newer,) = await everything(ledger(kept))
+    assert (newer.state, "9999" in newer.found) == (State.WARN, True)
+
+
+def test_what_waits_for_ledger_and_audit_trail_and_what_they_lost_is_told(tmp_path: Path) -> None:
+    """By the metrics of the process."""
+    told = Telemetry()
+    calm = {one.about: one.state for one in metrics(settings(tmp_path), generate_latest(told.registry).decode())}
+    assert calm["audit trail"] is State.OK
+    told.trail_waiting.set(5_000)
+    told.ledger_lag_seconds.labels("shop").set(900)
+    told.ledger_lost.labels("shop").inc(3)
+    told.quota_refusals.labels("streams").inc()
+    found = list(metrics(settings(tmp_path), generate_latest(told.registry).decode()))
+    assert {one.about for one in found if one.state is State.WARN} == {"ledger", "audit trail", "metrics"}
+    told.trail_lost.labels("shop").inc()
+    (lost,) = said(metrics(settings(tmp_path), generate_latest(told.registry).decode()), "audit trail")
+    assert lost == (State.WARN, "changes that it lacks since the start: 1")
+
+
+async def everything(findings: AsyncIterator[Finding]) -> list[Finding]:
+    """Return all findings."""
+    return [finding async for finding in findings]

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from matcher.auth.principal import Grant, Principal, PrincipalKind, Role, set_principal
 from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.trail import Chained, Head, Verdict, verify
+from matcher.model.trail import Chained, Check, Head, Verdict, verify
 from matcher.services.access_keys import AccessKeyService
 from matcher.services.site_removal import SiteRemoval
-from matcher.services.trail_follower import TrailFollower
+from matcher.services.trail_follower import HEAD_SECONDS, TrailFollower, TrailObserver
 from matcher.store.access_keys import AccessKeyStore
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keyring.service_keys import ServiceKeys
@@ -208,6 +209,44 @@ async def test_a_chain_by_another_key_is_no_chain(trail: Trail) -> None:
     other = ServiceKeys.of_secret(b"x" * 32)
     records = [one async for one in trail.store.records()]
     assert len(verify(records, other.to_check_chain).flaws) == len(records)
+
+
+async def test_a_chain_that_is_checked_in_slices_has_its_flaws_at_the_same_places(trail: Trail) -> None:
+    """A trail of years is never in memory as a whole."""
+    records = await trail.made()
+    cut = [*records[:2], *records[3:]]
+    for chain in (records, cut):
+        for size in (1, 2, 3):
+            check = Check(KEYS.to_check_chain, Head(99, "of the log"))
+            for start in range(0, len(chain), size):
+                check.add(chain[start : start + size])
+            assert check.verdict() == verify(chain, KEYS.to_check_chain, Head(99, "of the log"))
+    pages = [await trail.store.page(0), await trail.store.page(3), await trail.store.page(len(records))]
+    assert [[one.number for one in page] for page in pages] == [
+        list(range(1, len(records) + 1)),
+        list(range(4, len(records) + 1)),
+        [],
+    ]
+
+
+async def test_the_head_goes_to_the_log_and_the_metric_once_an_hour(trail: Trail) -> None:
+    """It is the head that a check takes; whoever cuts the tail later cannot cut the log."""
+    now, told = 50.0, list[int]()
+    observer = TrailObserver(on_head=told.append)
+    follower = TrailFollower(trail.store, SiteStore(trail.client, 100), KEYS, observer, clock=lambda: now)
+    with capture_logs() as lines:
+        await follower._tell_head()
+        await trail.made()
+        now += HEAD_SECONDS - 1
+        await follower._tell_head()
+        now += 1
+        await follower._tell_head()
+    head = (await trail.store.state()).head
+    heads = [line["head"] for line in lines if line["event"] == "audit head"]
+    assert heads[1:] == [str(head)]
+    assert told[1:] == [head.number]
+    number, _, mac = heads[1].partition(":")
+    assert (await trail.verdict(Head(int(number), mac))).flaws == ()
 
 
 async def test_what_a_full_source_lost_is_on_record(trail: Trail) -> None:

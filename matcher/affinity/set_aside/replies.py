@@ -22,7 +22,8 @@ LEAST_LABELS: Final = 3
 _QUOTED: Final = re.compile(r"[>›](?![:;=_<.-]|\s?[\d.,]+\s*(?:$|[^\W\d]))")
 _DATE: Final = re.compile(r"(?:19|20|[٢۲][٠۰])\d\d(?!\d)|\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{2,4}|\d年")
 _TIME: Final = re.compile(r"\d{1,2}\s?[:.時点hH]\s?\d{2}(?!\d)")
-_ADDRESS: Final = re.compile(r"[^\s<>()\[\]]@[^\s<>()\[\]]+\.[^\s<>()\[\]]+")
+# What stands behind an @, up to the end of the word: read once, however many more there are in it.
+_BEHIND_AT: Final = re.compile(r"[^\s<>()\[\]]@([^\s<>()\[\]]++)")
 _LABELLED: Final = re.compile(r"[\s>*_]*([^\W\d_][^:：*_]{0,30}?)[*_]*\s?[:：][*_]*(?:\s|$|(?<=：))(.*)$")
 _RULE: Final = re.compile(r"[_\-=*─—]{5,}$")
 _DASHED: Final = re.compile(r"[-_=*>\s]*-{2,}\s?\S.{0,58}?\S\s?-{2,}")
@@ -92,8 +93,12 @@ def _wrote_headers(lines: list[Line]) -> dict[int, int]:
 def _introduces(line: str) -> bool:
     if not _DATE.search(line):
         return False
-    time, address = _TIME.search(line), _ADDRESS.search(line)
+    time, address = _TIME.search(line), _has_address(line)
     return bool((time or address) and (WROTE.search(line) or (time and address)))
+
+
+def _has_address(text: str) -> bool:
+    return any("." in behind[1:-1] for behind in _BEHIND_AT.findall(text))
 
 
 def _block_end(lines: list[Line], at: int) -> int:
@@ -121,12 +126,12 @@ def _labelled_end(lines: list[Line], at: int) -> int:
         role = LABELS.get(found.group(1).strip().lower()) if found else None
         if role is None:
             # One line more of a long list of addressees.
-            if roles and roles[-1] == "to" and _ADDRESS.search(text) and number + 1 < last:
+            if roles and roles[-1] == "to" and _has_address(text) and number + 1 < last:
                 continue
             end = number
             break
         roles.append(role)
-        addressed = addressed or _ADDRESS.search(text) is not None
+        addressed = addressed or _has_address(text)
     if len(roles) >= LEAST_LABELS and "from" in roles and ("subject" in roles or addressed):
         return end
     return 0

@@ -30,7 +30,9 @@ _HEX: Final = re.compile(
 )
 
 # A letter and a digit run of five or more: ORD-2024-00123, 1Z999AA10123456784. WH-1000XM5 is the name of a thing.
-_CODE: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z0-9]++(?:[-/_.][A-Z0-9]++)*+(?![A-Za-z0-9])")
+# A small letter behind it makes it no code; it is read along, so that a chain of parts is tried once: tried again from
+# each of its parts, 256 KiB of "A-A-…-Aa" would take minutes, and a customer can send that.
+_CODE: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z0-9]++(?:[-/_.][A-Z0-9]++)*+[a-z]?")
 _HASH: Final = re.compile(r"(?<![\w#&])[#№]\s?(?:[A-Z]{1,5}-?)?\d{3,}+(?:[-/]\d++)*+(?![A-Za-z])")
 _NAMED: Final = re.compile(
     r"(?<!\w)(?:n[º°o]|no\.|nr\.?|num(?:ber|ero|éro|er)?|número|nummer|numer|номер|№|sipariş no|番号|单号"
@@ -97,9 +99,11 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
             yield found.span()
 
 
-def _numbers(text: str) -> Iterator[tuple[int, int]]:
+def _codes(text: str) -> Iterator[tuple[int, int]]:
     for found in _CODE.finditer(text):
         code = found.group()
+        if code[-1].islower():
+            continue
         longest = max(map(len, re.findall(r"\d+", code)), default=0)
         letters = any(map(str.isalpha, code))
         if letters and _MODEL.search(text, max(0, found.start() - LONGEST_BEFORE), found.start()):
@@ -108,6 +112,10 @@ def _numbers(text: str) -> Iterator[tuple[int, int]]:
             not letters and longest >= LEAST_BARE_DIGITS and not code.endswith("0000")
         ):
             yield found.span()
+
+
+def _numbers(text: str) -> Iterator[tuple[int, int]]:
+    yield from _codes(text)
     for found in _HASH.finditer(text):
         yield found.span()
     for found in _NAMED.finditer(text):

@@ -10,6 +10,7 @@ from matcher.config import Settings, explain
 from matcher.server.doctor import machine, serving, stores
 from matcher.server.doctor.callers import callers
 from matcher.server.doctor.findings import Finding, ok, warn
+from matcher.server.doctor.ledgers import ledger
 from matcher.server.doctor.models import models
 from matcher.server.private_interfaces import private_interfaces
 from matcher.store.examination import StoreFacts
@@ -45,6 +46,7 @@ async def examine_installation(settings: Settings, channel: grpc.aio.Channel, ta
     looked = await stores.look_at_store(settings)
     made.facts = looked.facts
     made.findings += looked.findings
+    made.findings += [finding async for finding in ledger(settings)]
     made.findings += [finding async for finding in models(settings)]
     made.findings.append(await serving.health(channel, target))
     made.metrics = await serving.metrics_text(settings)

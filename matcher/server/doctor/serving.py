@@ -17,6 +17,9 @@ from matcher.server.doctor.findings import Finding, fail, ok, warn
 HEALTH_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 5.0
 """A follower hears from the store every 2 s, also where nothing happens."""
+BEHIND_SECONDS: Final = 300.0
+MOST_WAITING: Final = 1_000
+"""Changes that a large import leaves for a second or two; more is a follower that does not come along."""
 SLOW_SHARE: Final = 0.01
 LATE_SECONDS: Final = "0.25"
 STORE_SECONDS: Final = "0.025"
@@ -74,15 +77,37 @@ def metrics(settings: Settings, text: str) -> Iterator[Finding]:
         )
     else:
         yield ok("lag", f"each site's changes were heard {silent:.1f} s ago or later")
+    yield from _kept(page)
     yield _share(page, "event loop", "matcher_loop_lag_seconds", LATE_SECONDS, "docs/runbook.md, EventLoopLate")
     yield _share(page, "store time", "matcher_store_seconds", STORE_SECONDS, "docs/runbook.md, StoreSlow")
     for name, about, do in (
         ("matcher_task_faults_total", "faults of background tasks", "docs/runbook.md, BackgroundTaskFailing"),
         ("matcher_contacts_quarantined_total", "contacts set aside", "docs/runbook.md, ContactsSetAside"),
         ("matcher_routes_refused_total", "calls refused for overload", "docs/runbook.md, CallsRefused"),
+        ("matcher_quota_refusals_total", "calls refused by quotas", "docs/runbook.md, QuotaUsedUp"),
     ):
         if count := page.sum(name):
             yield warn("metrics", f"{about} since the start: {count:.0f}", do)
+
+
+def _kept(page: Page) -> Iterator[Finding]:
+    """Yield what the process knows of the ledger and of the audit trail: what waits for them, and what they lost."""
+    behind = max(page.values("matcher_ledger_lag_seconds"), default=0.0)
+    lost, refused = page.sum("matcher_ledger_lost_total"), page.sum("matcher_ledger_refused_total")
+    if behind > BEHIND_SECONDS:
+        yield warn("ledger", f"a site's steps have waited for it for {behind:.0f} s", "docs/runbook.md, LedgerBehind")
+    if lost or refused:
+        do = "docs/runbook.md, LedgerGap and LedgerRefuses"
+        yield warn("ledger", f"steps that it lacks since the start: {lost:.0f} lost, {refused:.0f} refused", do)
+    waiting, lost = page.sum("matcher_audit_trail_waiting"), page.sum("matcher_audit_trail_lost_total")
+    if lost:
+        do = "`matcher audit verify`; docs/runbook.md, AuditTrailLost"
+        yield warn("audit trail", f"changes that it lacks since the start: {lost:.0f}", do)
+    elif waiting > MOST_WAITING:
+        do = "docs/runbook.md, AuditTrailBehind"
+        yield warn("audit trail", f"{waiting:.0f} changes wait for it", do)
+    else:
+        yield ok("audit trail", f"{waiting:.0f} changes wait for it, none was lost since the start")
 
 
 def _share(page: Page, about: str, name: str, bound: str, do: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -73,7 +73,7 @@ class Access:
         except grpc.aio.AioRpcError as error:
             raise of_call(error) from None
 
-    async def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncIterator[A]:
+    async def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncGenerator[A, None]:
         """Yield the answers of a stream until the service ends it. Raises Fault; closing it closes the stream."""
         stream = method(request, metadata=self.metadata())
         try:

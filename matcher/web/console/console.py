@@ -24,6 +24,7 @@ from matcher.web.console.registry import PAGES
 from matcher.web.console.render import environment
 from matcher.web.console.rights import Rights
 from matcher.web.console.sessions import COOKIE, Sessions, new_visit
+from matcher.web.console.shelf import Shelf
 from matcher.web.console.visitor import ROOT, Visitor
 from matcher.web.faults import Fault
 
@@ -42,12 +43,17 @@ class Console:
         self._sessions = Sessions()
         self._rights = Rights()
         self._assets = assets.Assets()
+        self._shelf = Shelf()
         self._templates = environment(self._assets)
         self._channel: grpc.aio.Channel | None = None
 
     def use(self, channel: grpc.aio.Channel) -> None:
         """Take the channel to the service, once there is a loop to run it."""
         self._channel = channel
+
+    async def close(self) -> None:
+        """End what pages keep running."""
+        await self._shelf.close()
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of all pages."""
@@ -97,12 +103,14 @@ class Console:
         return response
 
     def _visitor(self, request: Request, visit: str, form: FormData | None = None) -> Visitor:
-        assert self._channel is not None
+        credential = self._sessions.credential(visit)
         return Visitor(
             request=request,
-            access=self._access(self._sessions.credential(visit)),
+            access=self._access(credential),
             rights=self._rights,
             templates=self._templates,
+            shelf=self._shelf,
+            is_here=functools.partial(self._sessions.counts, visit, credential),
             csrf=self._sessions.csrf_token(visit),
             site=request.path_params.get("site", ""),
             form=form if form is not None else FormData(),

@@ -23,7 +23,7 @@ from matcher.web.bindings import Method, table
 from matcher.web.console.access import Access, reason_of
 from matcher.web.faults import Fault, of_call
 
-ASKED: Final = ("Get", "List", "Create", "Update", "SetAgentStatus", "Suggest")
+ASKED: Final = ("Get", "List", "Create", "Update", "SetAgentStatus", "Suggest", "AcceptReservation")
 """How the names of methods begin that may be asked: they read, or refuse a request without the thing itself."""
 REFUSED: Final = {
     "GetImpactReport": ("of_basis", 99),

@@ -66,6 +66,13 @@ class Sessions:
         self._sessions.move_to_end(key)
         return session.credential
 
+    def counts(self, visit: str, credential: str) -> bool:
+        """Return whether a visit still has a credential; "" is everybody's. Asking is no sign of life."""
+        session = self._sessions.get(self._digest(visit))
+        if session is None or not credential:
+            return not credential
+        return session.credential == credential and self._now() - session.begun <= LIFE_SECONDS
+
     def end(self, visit: str) -> None:
         """End a session."""
         self._sessions.pop(self._digest(visit), None)

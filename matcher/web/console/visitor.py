@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from matcher.web.console.page import Page
     from matcher.web.console.rights import Rights
+    from matcher.web.console.shelf import Shelf
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
@@ -35,6 +36,10 @@ class Visitor:
     access: Access
     rights: Rights
     templates: Environment
+    shelf: Shelf
+    """What pages keep in this process between requests."""
+    is_here: Callable[[], bool]
+    """Whether the session still counts: a stream asks from time to time."""
     csrf: str
     site: str = ""
     """The id of the site that the page is about; "" on pages about no site."""
@@ -74,7 +79,7 @@ class Visitor:
         """Return the answer of a call. seconds: its deadline, None: that of its kind. Raises Fault."""
         return await self.access.ask(method, request, seconds)
 
-    def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncIterator[A]:
+    def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncGenerator[A, None]:
         """Iterate over the answers of a stream. Raises Fault."""
         return self.access.follow(method, request)
 

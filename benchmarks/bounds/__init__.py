@@ -1,0 +1,1 @@
+"""Bounds: what the worst request of every method and the worst text of every reader cost."""
