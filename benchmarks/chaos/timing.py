@@ -195,7 +195,7 @@ def _beats(facts: Facts, spans: Sequence[Span]) -> Iterator[Breach]:
             continue
         due = before[-1].ended + before[-1].wait + HEARTBEAT_SECONDS
         back = any(
-            set_.status == "ONLINE" and set_.ended > before[-1].began
+            set_.status == "ONLINE" and set_.began < call.ended and set_.ended > before[-1].began
             for set_ in facts.status.get((call.site, call.agent), ())
         )
         if call.began > due and not back and not meets(spans, due - HEARTBEAT_SECONDS, call.began):
