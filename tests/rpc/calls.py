@@ -8,7 +8,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from matcher.auth.principal import Grant, Role
 from matcher.model import (
     AgentChange,
     Capacity,
@@ -26,11 +25,11 @@ from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.rpc.validation.violations import page_token
 from matcher.v1 import coverage_pb2 as coverage
 from matcher.v1 import customers_pb2 as patrons
-from matcher.v1 import keys_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.double import NOW_MS
 from tests.rpc.feedback_cases import FEEDBACK_CALLS
+from tests.rpc.key_calls import KEY_CALLS
 
 ANN_NAME = "sites/default/customers/c0ffee"
 MAYA_NAME = "sites/default/agents/maya"
@@ -158,36 +157,6 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         coverage.GetCoverageRequest(parent="sites/default"),
         ("coverage", ("default", "default", 28)),
     ),
-    "make a key": (
-        keys_pb2.CreateKeyRequest(
-            principal="crm",
-            grants=[
-                keys_pb2.Grant(role=keys_pb2.ROLE_OWNER),
-                keys_pb2.Grant(role=keys_pb2.ROLE_AGENT, sites=["sites/default"], agent=MAYA_NAME),
-                keys_pb2.Grant(role=keys_pb2.ROLE_SUPERVISOR, sites=["sites/default"], pools=[BILLING_NAME]),
-            ],
-            lifetime=Duration(seconds=60),
-        ),
-        (
-            "create_key",
-            (
-                "crm",
-                (
-                    Grant(Role.OWNER),
-                    Grant(Role.AGENT, frozenset({"default"}), agent="maya"),
-                    Grant(Role.SUPERVISOR, frozenset({"default"}), frozenset({"billing"})),
-                ),
-                60_000,
-            ),
-        ),
-    ),
-    "list keys": (keys_pb2.ListKeysRequest(), ("keys", ())),
-    "rotate a key": (
-        keys_pb2.RotateKeyRequest(principal="crm", overlap=Duration(seconds=9)),
-        ("rotate_key", ("crm", None, 9_000)),
-    ),
-    "revoke a key": (keys_pb2.RevokeKeyRequest(name="keys/0123456789abcdef"), ("revoke_key", ("0123456789abcdef", ""))),
-    "revoke the keys of a principal": (keys_pb2.RevokeKeyRequest(principal="crm"), ("revoke_key", ("", "crm"))),
     "read a customer": (patrons.GetCustomerRequest(name=ANN_NAME), ("customer", ("default", "c0ffee", False))),
     "read a customer with what has ended": (
         patrons.GetCustomerRequest(name=ANN_NAME, with_ended_contacts=True),
@@ -417,4 +386,5 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     ),
     "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
     **FEEDBACK_CALLS,
+    **KEY_CALLS,
 }
