@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
+
 from matcher.auth.principal import Grant, Role
 from matcher.v1 import keys_pb2
 
