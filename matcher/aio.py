@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import Context
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 CANCEL_AGAIN_SECONDS: Final = 0.2
 FIRST_PAUSE_SECONDS: Final = 0.2
@@ -15,6 +15,13 @@ HEALTHY_SECONDS: Final = 10.0
 """A background task that has run for so long without a fault starts again after the first pause, and is not failing."""
 FAILING_FAULTS: Final = 3
 """So many faults in a row make a task a failing one: less could be a store that was away for a moment."""
+
+
+class Closing(Protocol):
+    """A task that is closed with what it belongs to."""
+
+    async def close(self) -> None:
+        """Stop the task."""
 
 
 async def cancel_and_wait(task: asyncio.Task[Any]) -> None:

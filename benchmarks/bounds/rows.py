@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from matcher.rpc.body_limits import limit_of
-from matcher.v1 import feedback_pb2
+from matcher.v1 import feedback_pb2, keys_pb2
 from tests.auth.asked import METHODS, Place, requests_of
 
 STEPS: Final = (1, 2, 4, 8)
@@ -107,6 +107,15 @@ def _candidates(request: Any, eighths: int) -> None:
     request.ignore_availability = request.explain_left_out = True
 
 
+def _key(request: Any, eighths: int) -> None:
+    sites = [f"sites/s{number}" for number in range(8 * eighths)]
+    request.grants.add(role=keys_pb2.ROLE_PLATFORM, sites=sites)
+
+
+def _principal(request: Any, _eighths: int) -> None:
+    request.ClearField("name")
+
+
 def _unknown(request: Any, _eighths: int) -> None:
     if "handle" in request.DESCRIPTOR.fields_by_name:
         request.ClearField("handle")
@@ -128,10 +137,10 @@ ROWS: Final[dict[str, Grow]] = {
     "FeedbackService/GetCoverage": _same,
     "FeedbackService/WatchPraise": _same,
     "FeedbackService/GetImpactReport": _same,
-    "KeyService/CreateKey": _same,
+    "KeyService/CreateKey": _key,
     "KeyService/ListKeys": _same,
     "KeyService/RotateKey": _same,
-    "KeyService/RevokeKey": _same,
+    "KeyService/RevokeKey": _principal,
     "RosterService/CreateAgent": _agent,
     "RosterService/GetAgent": _same,
     "RosterService/ListAgents": _page,

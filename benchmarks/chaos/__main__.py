@@ -7,18 +7,23 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.chaos import history as h
+from benchmarks.chaos.arena import SINGLE, TOPOLOGIES
 from benchmarks.chaos.checker import judge
 from benchmarks.chaos.habits import Habits
 from benchmarks.chaos.nemesis import ACTS, USUAL
-from benchmarks.chaos.play import Attack, play
+from benchmarks.chaos.play import Attack, Played, play
 from benchmarks.chaos.processes import ROOT
+from benchmarks.chaos.report import OUT, write_report
+from benchmarks.chaos.verdict import Breach, Verdict
 
-OUT: Final = Path("build/chaos.json")
 NAMED: Final = 20
+SHARES: Final = {SINGLE: 0.5}
+"""The share of the time that a topology gets where all are attacked; the others share the rest."""
 
 
 def main() -> int:
@@ -29,59 +34,81 @@ def main() -> int:
         _name(verdict.breaches)
         print(json.dumps({"claims": dict(verdict.claims), "violations": verdict.counts()}, indent=2))
         return 1 if verdict.breaches else 0
-    habits = Habits(rate=options.rate, agents=options.agents)
-    attacked = Attack(
-        seed=options.seed, seconds=options.seconds, kinds=tuple(options.fault or USUAL), habits=habits,
-        tree=options.tree,
-    )  # fmt: skip
-    played = asyncio.run(play(attacked, print))
-    if options.history is not None:
-        h.write(options.history, played.records)
-    verdict = judge(played.records)
-    _name(verdict.breaches)
-    for line in (*played.failures[:NAMED], *played.logged[:NAMED]):
-        print("!", line[:400])
-    faults = Counter(record.what for record in played.records if isinstance(record, h.Fault))
-    report = {
-        "seed": options.seed,
-        "seconds": round(played.seconds),
-        "claims": dict(verdict.claims),
-        "faults": dict(sorted(faults.items())),
-        "violations": len(verdict.breaches),
-        "violations_by_law": verdict.counts(),
-        "logged_faults": len(played.logged),
-        "failures_of_clients": len(played.failures),
-    }
-    _write(options.out, report)
+    played: list[Played] = []
+    verdicts: list[Verdict] = []
+    for number, (topology, seconds) in enumerate(_pieces(options)):
+        print(f"{topology}, {seconds:.0f} s")
+        piece = asyncio.run(play(_attack(options, topology, seconds), print))
+        if options.history is not None:
+            h.write(options.history.with_stem(f"{options.history.stem}-{number}-{topology}"), piece.records)
+        verdict = judge(piece.records)
+        _name(verdict.breaches)
+        for line in (*piece.failures[:NAMED], *piece.logged[:NAMED]):
+            print("!", line[:400])
+        played.append(piece)
+        verdicts.append(verdict)
+    report = _report(options.seed, played, verdicts)
+    write_report(options.out, report)
     print(json.dumps(report, indent=2))
-    return 1 if verdict.breaches or played.failures else 0
+    return 1 if report["violations"] or report["failures_of_clients"] else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="draws the faults and the load")
-    parser.add_argument("--seconds", type=float, default=600.0, help="how long faults and load last")
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long faults and load last, in all")
+    parser.add_argument("--topology", choices=[*TOPOLOGIES, "all"], default="all", help="the store that is attacked")
     parser.add_argument("--rate", type=float, default=Habits.rate, help="customers a second, in both sites")
     parser.add_argument("--agents", type=int, default=Habits.agents, help="agents of each site")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout whose service is attacked")
     parser.add_argument("--fault", action="append", choices=sorted(ACTS), help="only these faults; may be repeated")
     parser.add_argument("--out", type=Path, default=OUT, help="the report")
-    parser.add_argument("--history", type=Path, help="also writes the history, one record a line")
+    parser.add_argument("--history", type=Path, help="also writes the histories, one record a line")
     parser.add_argument("--judge", type=Path, help="judges a history that was written, and attacks nothing")
     return parser.parse_args()
 
 
-def _name(breaches: Any) -> None:
+def _pieces(options: argparse.Namespace) -> list[tuple[str, float]]:
+    """Return the topologies to attack, each with its seconds."""
+    if options.topology != "all":
+        return [(options.topology, options.seconds)]
+    rest = (1 - sum(SHARES.values())) / (len(TOPOLOGIES) - len(SHARES))
+    return [(topology, options.seconds * SHARES.get(topology, rest)) for topology in TOPOLOGIES]
+
+
+def _attack(options: argparse.Namespace, topology: str, seconds: float) -> Attack:
+    return Attack(
+        seed=options.seed,
+        seconds=seconds,
+        topology=topology,
+        kinds=tuple(options.fault or USUAL),
+        habits=Habits(rate=options.rate, agents=options.agents),
+        tree=options.tree,
+    )
+
+
+def _report(seed: int, played: Sequence[Played], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    claims, broken, faults = Counter[str](), Counter[str](), Counter[str]()
+    for verdict in verdicts:
+        claims.update(verdict.claims)
+        broken.update(verdict.counts())
+    for piece in played:
+        faults.update(record.what for record in piece.records if isinstance(record, h.Fault))
+    return {
+        "seed": seed,
+        "seconds": round(sum(piece.seconds for piece in played)),
+        "claims": dict(claims),
+        "faults": dict(sorted(faults.items())),
+        "violations": sum(broken.values()),
+        "violations_by_law": dict(broken),
+        "logged_faults": sum(len(piece.logged) for piece in played),
+        "failures_of_clients": sum(len(piece.failures) for piece in played),
+    }
+
+
+def _name(breaches: Sequence[Breach]) -> None:
     for breach in breaches[:NAMED]:
         print(f"✗ {breach.law}: {breach.what}")
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    """Write the report, beside the counts of planted bugs that stand there already."""
-    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    kept = {name: before[name] for name in ("planted", "planted_found") if name in before}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**report, **kept}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

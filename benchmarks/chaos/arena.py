@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmarks.chaos.processes import HOST, PASSWORD, ROOT, USER, Node, Replica
+from benchmarks.chaos.processes import HOST, PASSWORD, ROOT, USER, Node, Replica, free_port, until
 from benchmarks.chaos.proxy import Proxy
 
 SINGLE: Final = "single"
+SENTINEL: Final = "sentinel"
+CLUSTER: Final = "cluster"
+TOPOLOGIES: Final = (SINGLE, SENTINEL, CLUSTER)
+SERVICE: Final = "desk"
+HASH_SLOTS: Final = 16384
 REPLICAS: Final = 3
 
 
@@ -27,6 +32,9 @@ class Arena:
     settings: Mapping[str, str] = field(default_factory=dict)
     stores: list[Node] = field(default_factory=list)
     replicas: list[Replica] = field(default_factory=list)
+    sentinels: list[Node] = field(default_factory=list)
+    replicated: list[Node] = field(default_factory=list)
+    """The servers of a shard that has a replica."""
     doors: list[Proxy] = field(default_factory=list)
     """The proxies between the clients and the replicas."""
     pipes: list[Proxy] = field(default_factory=list)
@@ -55,14 +63,85 @@ class Arena:
         await self._end()
 
     async def _start_stores(self) -> None:
-        self.stores = [Node(self.folder / "store")]
-        await self.stores[0].start()
+        match self.topology:
+            case "sentinel":
+                await self._start_watched()
+            case "cluster":
+                await self._start_cluster()
+            case _:
+                self.stores = [Node(self.folder / "store")]
+                await self.stores[0].start()
+
+    async def _start_watched(self) -> None:
+        """Start a primary, its replica, and a Sentinel that replaces the primary after 0.5 s of silence."""
+        primary = Node(self.folder / "one", {"min-replicas-max-lag": "2"})
+        replica = Node(self.folder / "two", {"replicaof": f"{HOST} {primary.port}"})
+        self.stores = self.replicated = [primary, replica]
+        await asyncio.gather(primary.start(), replica.start())
+        sentinel = Node(
+            self.folder / "sentinel",
+            {
+                f"sentinel monitor {SERVICE}": f"{HOST} {primary.port} 1",
+                f"sentinel down-after-milliseconds {SERVICE}": "500",
+                f"sentinel failover-timeout {SERVICE}": "5000",
+            },
+            sentinel=True,
+        )
+        self.sentinels = [sentinel]
+        await sentinel.start()
+
+        async def linked() -> bool:
+            found = await sentinel.ask("SENTINEL", "REPLICAS", SERVICE)
+            state = await replica.ask("INFO", "replication")
+            return bool(found) and state.get("master_link_status") == "up"
+
+        await until(linked)
+
+    async def _start_cluster(self) -> None:
+        """Start three primaries and a replica of the first; a shard that is down does not stop the others."""
+        nodes = [
+            Node(
+                self.folder / f"n{number}",
+                {
+                    "cluster-enabled": "yes", "cluster-port": str(free_port()), "cluster-node-timeout": "1000",
+                    "cluster-require-full-coverage": "no",
+                },
+            )
+            for number in range(4)
+        ]  # fmt: skip
+        self.stores, self.replicated = nodes, [nodes[0], nodes[3]]
+        await asyncio.gather(*(node.start() for node in nodes))
+        bounds = [-(-HASH_SLOTS * number // 3) for number in range(4)]
+        for number, node in enumerate(nodes[:3]):
+            await node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            await node.ask("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+        for node in nodes[1:]:
+            await nodes[0].ask("CLUSTER", "MEET", HOST, node.port, node.options["cluster-port"])
+
+        async def known() -> bool:
+            infos = [await node.ask("CLUSTER", "INFO") for node in nodes]
+            return all(b"cluster_known_nodes:4" in info and b"cluster_slots_ok:16384" in info for info in infos)
+
+        await until(known)
+        await nodes[3].ask("CLUSTER", "REPLICATE", (await nodes[0].ask("CLUSTER", "MYID")).decode())
+
+        async def whole() -> bool:
+            infos = [await node.ask("CLUSTER", "INFO") for node in nodes]
+            linked = (await nodes[3].ask("INFO", "replication")).get("master_link_status") == "up"
+            return linked and all(b"cluster_state:ok" in info for info in infos)
+
+        await until(whole)
 
     async def _store_url(self) -> str:
+        login = f"{USER}:{PASSWORD}@"
+        if self.topology == SENTINEL:
+            return f"redis+sentinel://{login}{self.sentinels[0].address}/{SERVICE}"
+        if self.topology == CLUSTER:
+            return f"redis+cluster://{login}{self.stores[1].address},{self.stores[2].address}"
         pipe = Proxy(self.stores[0].address)
         await pipe.start()
         self.pipes.append(pipe)
-        return f"redis://{USER}:{PASSWORD}@{pipe.address}"
+        return f"redis://{login}{pipe.address}"
 
     def _environment(self, url: str, number: int) -> dict[str, str]:
         return {
@@ -79,7 +158,7 @@ class Arena:
 
     async def _end(self) -> None:
         await asyncio.gather(*(replica.kill() for replica in self.replicas))
-        await asyncio.gather(*(node.kill() for node in self.stores))
+        await asyncio.gather(*(node.kill() for node in (*self.stores, *self.sentinels)))
         await asyncio.gather(*(proxy.close() for proxy in (*self.doors, *self.pipes)))
 
     def faults(self) -> list[str]:

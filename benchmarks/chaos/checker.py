@@ -87,7 +87,9 @@ def _made(hold: Hold) -> bool:
 
 
 def _told_lost(contact: Contact) -> bool:
-    return any(step.cause == "CAUSE_LOST" for steps in contact.steps.values() for step in steps)
+    """Return whether a watch was told that the store lost the contact, or its record says so."""
+    by_watch = any(step.cause == "CAUSE_LOST" for steps in contact.steps.values() for step in steps)
+    return by_watch or (contact.found is not None and contact.found.cause == "CAUSE_LOST")
 
 
 def _gone(facts: Facts) -> Iterator[Breach]:
@@ -197,6 +199,10 @@ def _lapsed_early(facts: Facts) -> Iterator[Breach]:
             yield Breach(
                 Law.ENDED, f"{first.reservation} is held for {first.expires - first.created:.3f} s, not {lasts:g}"
             )
+        late = [call for call in hold.answers if call.verb == "accept" and call.began > made.ended + lasts + TICK]
+        early = any(call.verb == "accept" and may_be_done(call) and call not in late for call in hold.answers)
+        if first.state == "PENDING" and not early and any(call.ending == h.OK for call in late):
+            yield Breach(Law.ENDED, f"{first.reservation} was accepted after its time")
         told = [call.ended for call in hold.answers if call.reason == "RESERVATION_LAPSED"]
         told += [step.heard for step in hold.steps if step.cause == "CAUSE_OFFER_EXPIRED"]
         if first.state == "PENDING" and told and min(told) < made.began + lasts - TICK:

@@ -76,6 +76,7 @@ class Facts:
     probes: list[h.Probe] = field(default_factory=list)
     health: list[h.Health] = field(default_factory=list)
     found_agents: list[h.FoundAgent] = field(default_factory=list)
+    listed: list[h.Listed] = field(default_factory=list)
     found_lists: list[h.FoundAgents] = field(default_factory=list)
     found_reservations: dict[Key, h.FoundReservation] = field(default_factory=dict)
     status: dict[Key, list[h.Call]] = field(default_factory=lambda: defaultdict(list))
@@ -106,6 +107,7 @@ def gather(records: Iterable[h.Record]) -> Facts:
         h.Health: facts.health,
         h.FoundAgent: facts.found_agents,
         h.FoundAgents: facts.found_lists,
+        h.Listed: facts.listed,
     }
     for record in records:
         match record:

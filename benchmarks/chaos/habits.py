@@ -43,6 +43,12 @@ class Habits:
     ignores: float = 0.05
     transfers: float = 0.08
     cancels: float = 0.06
+    hangups: float = 0.04
+    """The share of conversations in which the customer gives up."""
+    again: float = 0.04
+    """The share of contacts that are routed a second time, by another request, while an agent has them."""
+    anonymous: float = 0.2
+    """The share of contacts whose id the service makes."""
     twice: float = 0.08
     cut_short: float = 0.06
     calls: float = 0.2
@@ -55,3 +61,5 @@ class Habits:
     assignments: float = 0.5
     beating: int = 3
     """Every so many-th desk sends heartbeats; 0: none does."""
+    silences: float = 0.05
+    """The share of heartbeats after which a desk is silent for too long."""

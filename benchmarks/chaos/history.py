@@ -155,6 +155,7 @@ class FoundContact(msgspec.Struct, frozen=True, kw_only=True, tag="found contact
     contact: str
     at: float
     state: str | None
+    cause: str = ""
 
 
 class FoundReservation(msgspec.Struct, frozen=True, kw_only=True, tag="found reservation"):
@@ -177,6 +178,14 @@ class FoundAgent(msgspec.Struct, frozen=True, kw_only=True, tag="found agent"):
     """The contacts that were assigned until the agent was full; -1: this was not tried."""
 
 
+class Listed(msgspec.Struct, frozen=True, kw_only=True, tag="listed"):
+    """The live reservations that a list of a site named, which was asked for at `began`."""
+
+    site: str
+    began: float
+    reservations: tuple[str, ...]
+
+
 class FoundAgents(msgspec.Struct, frozen=True, kw_only=True, tag="found agents"):
     """The ids of the agents that a list of a site gave."""
 
@@ -196,6 +205,7 @@ Record: TypeAlias = (
     | FoundContact
     | FoundReservation
     | FoundAgent
+    | Listed
     | FoundAgents
 )
 

@@ -126,7 +126,7 @@ class SiteLoad:
             parent=self.parent,
             pool=self.name("pools", POOL),
             message=pb.Message(text=rng.choice(TEXTS), channel=channel),
-            contact_id=contact,
+            contact_id="" if rng.random() < habits.anonymous else contact,
             request_id=f"r-{contact}",
             auto_accept=draw > 1 - habits.auto_accept,
             wait=wait,
@@ -138,7 +138,7 @@ class SiteLoad:
                 relaxes = 1.0
                 request.message.required_skills.add(skill="rare", level=1).expires_after.FromSeconds(1)
         asked = self.asked(
-            "route", request=request.request_id, contact=contact, pool=POOL, channel=channel,
+            "route", request=request.request_id, contact=request.contact_id, pool=POOL, channel=channel,
             wait=lasts if wait else 0.0, relaxes=relaxes, auto_accept=request.auto_accept,
         )  # fmt: skip
         if rng.random() < habits.cut_short:
@@ -157,11 +157,26 @@ class SiteLoad:
         self.acknowledged[record.contact] = None
         if record.held is not None:
             self.take(record.held.reservation, record.held.agent, accepted=record.held.state == "ACCEPTED")
+            if self.rng.random() < self.habits.again:
+                await self._route_again(request, record)
         elif self.rng.random() < self.habits.cancels:
             await asyncio.sleep(self.rng.uniform(0.1, 2.0))
             await self._cancel_contact(record.contact)
         else:
             self.waiting[record.contact] = time.time()
+
+    async def _route_again(self, request: pb.RouteMessageRequest, record: h.Call) -> None:
+        """Route a contact that an agent has, by another request: the service is to refuse it."""
+        second = pb.RouteMessageRequest()
+        second.CopyFrom(request)
+        second.contact_id, second.request_id = record.contact, f"{request.request_id}-again"
+        asked = self.asked(
+            "route", request=second.request_id, contact=record.contact, pool=POOL, channel=record.channel,
+            wait=record.wait, relaxes=record.relaxes, auto_accept=record.auto_accept,
+        )  # fmt: skip
+        _, again = await self.wire.insist(lambda line: line.routing.RouteMessage(second), asked)
+        if again.held is not None:
+            self.take(again.held.reservation, again.held.agent, accepted=again.held.state == "ACCEPTED")
 
     def take(self, reservation: str, agent: str, *, accepted: bool) -> None:
         """Let the agent's desk answer a reservation that it has not seen yet."""
@@ -196,6 +211,8 @@ class SiteLoad:
         draw = 1.0 if self.draining else rng.random()
         if draw < habits.transfers:
             await self._transfer(reservation)
+        elif draw < habits.transfers + habits.hangups:
+            await self._hang_up(reservation)
         else:
             await self._complete(reservation, agent)
             if draw > 0.95:
@@ -208,12 +225,21 @@ class SiteLoad:
             self.asked("complete", reservation=reservation, agent=agent),
         )
 
-    async def _transfer(self, reservation: str) -> None:
+    async def _read(self, reservation: str) -> h.Call:
         read = pb.GetReservationRequest(name=self.name("reservations", reservation))
-        found, record = await self.wire.insist(
+        _, record = await self.wire.insist(
             lambda line: line.routing.GetReservation(read), self.asked("read", reservation=reservation)
         )
-        if found is None or record.held is None:
+        return record
+
+    async def _hang_up(self, reservation: str) -> None:
+        record = await self._read(reservation)
+        if record.held is not None:
+            await self._cancel_contact(record.held.contact)
+
+    async def _transfer(self, reservation: str) -> None:
+        record = await self._read(reservation)
+        if record.held is None:
             return
         self._count += 1
         request = pb.TransferContactRequest(
@@ -283,7 +309,12 @@ class SiteLoad:
         request = pb.ListReservationsRequest(parent=self.parent, page_size=500)
         while True:
             await asyncio.sleep(1.0)
-            answer, _ = await self.wire.once(lambda line: line.routing.ListReservations(request), self.asked("list"))
+            answer, record = await self.wire.once(
+                lambda line: line.routing.ListReservations(request), self.asked("list")
+            )
+            if answer is not None:
+                live = tuple(plain(reservation.name) for reservation in answer.reservations)
+                self.wire.history.add(h.Listed(site=self.site, began=record.began, reservations=live))
             for reservation in answer.reservations if answer is not None else ():
                 name, agent = plain(reservation.name), plain(reservation.agent)
                 old = time.time() - seconds_of(reservation.create_time) > 2.0
@@ -349,8 +380,8 @@ class SiteLoad:
             await self.wire.once(
                 lambda line: line.roster.BeatAgent(request), self.asked("beat", agent=agent, wait=BEAT_SECONDS)
             )
-            silent = not self.draining and self.rng.random() < 0.05
-            await asyncio.sleep(2.5 * BEAT_SECONDS if silent else 0.8)
+            silent = not self.draining and self.rng.random() < self.habits.silences
+            await asyncio.sleep(3.5 * BEAT_SECONDS if silent else 0.8)
 
     async def look_in(self, number: int) -> None:
         """Read twice a second whether an agent with heartbeats counts as ONLINE."""

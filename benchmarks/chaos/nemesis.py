@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from redis.exceptions import RedisError
 
 from benchmarks.chaos import history as h
-from benchmarks.chaos.arena import Arena
+from benchmarks.chaos.arena import SINGLE, Arena
 from benchmarks.chaos.processes import FAKETIME, USER, Node
 
 CLEAR_SECONDS: Final = 1.5
@@ -194,6 +194,21 @@ async def _full(arena: Arena, target: int) -> AsyncIterator[None]:
         await node.ask("CONFIG", "SET", "maxmemory", "0")
 
 
+@asynccontextmanager
+async def _failover(arena: Arena, _: int) -> AsyncIterator[None]:
+    """Kill a primary that has a replica, and start it again when the replica has taken over."""
+    primary = arena.stores[0]
+    for node in arena.replicated:
+        with suppress(RedisError, OSError):
+            if (await node.ask("ROLE"))[0] == b"master":
+                primary = node
+    await primary.kill()
+    try:
+        yield
+    finally:
+        await primary.start()
+
+
 def _rights(lost: str) -> Act:
     @asynccontextmanager
     async def act(arena: Arena, _: int) -> AsyncIterator[None]:
@@ -228,7 +243,11 @@ async def _disk_full(arena: Arena, target: int) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        endless = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        with suppress(ProcessLookupError):
+            resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, endless)
+        if node.process.returncode is not None:  # a replica that cannot write its file ends itself
+            await node.start()
         await asyncio.sleep(1.5)  # it writes the rest
         with suppress(RedisError, OSError):
             await node.ask("CONFIG", "SET", "appendfsync", "always")
@@ -259,6 +278,7 @@ ACTS: Final[Mapping[str, tuple[Act, float, float]]] = {
     "answers to clients lost": (_deaf_clients, 0.1, 0.5),
     "store slow": (_slow_store, 2.0, 4.0),
     "clients slow": (_slow_clients, 2.0, 4.0),
+    "failover": (_failover, 3.0, 4.0),
     "store busy": (_busy, 0.5, 2.5),
     "store full": (_full, 1.0, 3.0),
     "rights taken": (_rights("-fcall"), 1.0, 9.0),
@@ -271,8 +291,22 @@ ACTS: Final[Mapping[str, tuple[Act, float, float]]] = {
 }
 """Each fault with the least and the most seconds that it lasts."""
 FORGETS: Final = frozenset({"store emptied"})
+MAY_FORGET: Final = frozenset({"failover", "store killed", "store paused", "store busy"})
+"""Faults after which a replica may have taken over, without the last writes."""
 CLOCK: Final = frozenset({"clock steps forward", "clock steps back"})
+PIPES: Final = frozenset(
+    {"replica cut off from the store", "store refuses a replica", "answers of the store lost", "store slow"}
+)
+"""Faults of the proxies before a single store; the others name their servers themselves."""
+FAILOVERS: Final = frozenset({"failover"})
 USUAL: Final = tuple(what for what in ACTS if what not in FORGETS and (what not in CLOCK or FAKETIME.exists()))
+
+
+def kinds_for(topology: str, kinds: Sequence[str] = USUAL) -> list[str]:
+    """Return the faults of `kinds` that a topology can have. With several servers their clocks are left alone."""
+    if topology == SINGLE:
+        return [what for what in kinds if what not in FAILOVERS]
+    return [what for what in kinds if what not in PIPES and what not in CLOCK]
 
 
 def plan(seed: int, seconds: float, kinds: Sequence[str] = USUAL) -> list[Planned]:
@@ -295,7 +329,10 @@ def plan(seed: int, seconds: float, kinds: Sequence[str] = USUAL) -> list[Planne
 async def attack(arena: Arena, planned: Sequence[Planned], history: h.History, say: Callable[[str], Any]) -> None:
     """Do the faults of a plan one after the other, each at its time or after the one before."""
     began = time.time()
+    last = max((fault.at + fault.seconds for fault in planned), default=0.0)
     for fault in planned:
+        if time.time() > began + last:
+            return  # the faults took longer than planned, as starts on a busy machine do
         await asyncio.sleep(max(0.0, began + fault.at - time.time()))
         act, _, _ = ACTS[fault.what]
         since = time.time()
@@ -308,7 +345,7 @@ async def attack(arena: Arena, planned: Sequence[Planned], history: h.History, s
                 target=str(fault.target),
                 began=since,
                 ended=time.time(),
-                forgets=fault.what in FORGETS,
+                forgets=fault.what in FORGETS or (arena.topology != SINGLE and fault.what in MAY_FORGET),
                 clock=fault.what in CLOCK,
             )
         )

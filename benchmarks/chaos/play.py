@@ -14,7 +14,7 @@ from benchmarks.chaos import history as h
 from benchmarks.chaos.arena import REPLICAS, SINGLE, Arena
 from benchmarks.chaos.habits import Habits
 from benchmarks.chaos.load import SiteLoad, Tasks
-from benchmarks.chaos.nemesis import USUAL, Planned, attack, plan
+from benchmarks.chaos.nemesis import USUAL, Planned, attack, kinds_for, plan
 from benchmarks.chaos.processes import ROOT
 from benchmarks.chaos.wire import Wire, plain
 from benchmarks.chaos.witness import look, open_probes
@@ -37,6 +37,7 @@ class Attack:
     kinds: Sequence[str] = USUAL
     planned: Sequence[Planned] | None = None
     habits: Habits = field(default_factory=Habits)
+    drain_seconds: float = DRAIN_SECONDS
     settings: Mapping[str, str] = field(default_factory=dict)
     tree: Path = ROOT
 
@@ -102,7 +103,7 @@ class Stage:
         began = time.time()
         planned = attacked.planned
         if planned is None:
-            planned = plan(attacked.seed, attacked.seconds, attacked.kinds)
+            planned = plan(attacked.seed, attacked.seconds, kinds_for(attacked.topology, attacked.kinds))
         await attack(self._arena, planned, self.history, self._say)
         await asyncio.sleep(max(0.0, began + attacked.seconds - time.time()))
         await self._drain()
@@ -122,7 +123,7 @@ class Stage:
         for load in self._loads:
             for agent in load.agents:
                 await load.set_status(agent, roster.ONLINE)
-        end = time.time() + DRAIN_SECONDS
+        end = time.time() + self._attacked.drain_seconds
         while time.time() < end:
             await asyncio.sleep(0.5)
             if not self.tasks.running and not any([await self._left(load) for load in self._loads]):
@@ -158,10 +159,10 @@ class Stage:
         answer, record = await self._wire.insist(
             lambda line: line.routing.GetContact(request), load.asked("read contact", contact=contact)
         )
-        state = None if record.ending == h.UNKNOWN else ""
+        state, cause = None if record.ending == h.UNKNOWN else "", ""
         if answer is not None:
-            state = pb.ContactState.Name(answer.state)
-        self.history.add(h.FoundContact(site=load.site, contact=contact, at=record.ended, state=state))
+            state, cause = pb.ContactState.Name(answer.state), pb.Cause.Name(answer.cause)
+        self.history.add(h.FoundContact(site=load.site, contact=contact, at=record.ended, state=state, cause=cause))
 
     async def _read_reservation(self, load: SiteLoad, reservation: str) -> None:
         request = pb.GetReservationRequest(name=load.name("reservations", reservation))

@@ -19,6 +19,8 @@ BEFORE: Final = 2.0
 """A duty is judged only where every server was able from this long before it was due."""
 WAITS_FROM: Final = 0.5
 """A contact counts as waiting for the law of the order after this time, as in the simulated day."""
+SAME_MOMENT: Final = 0.05
+"""Times of the store and of the clients are compared with this tolerance (s)."""
 STORE_AWAY: Final = frozenset({"STORE_UNAVAILABLE"})
 
 
@@ -126,6 +128,56 @@ def _overtaken(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Itera
                     )
 
 
+def _to_who_is_away(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterator[Breach]:
+    """Find offers to agents who had said that they take no contact, and had not come back."""
+    for key, stays in timeline.stays.items():
+        calls = sorted(facts.status.get(key, ()), key=lambda call: call.began)
+        for stay in stays:
+            at = stay.span.since
+            before = [call for call in calls if call.began < at + SAME_MOMENT]
+            if stay.first.cause not in {"CAUSE_OFFERED", "CAUSE_TRANSFERRED"} or meets(spans, at, at):
+                continue
+            gone = before and before[-1].status != "ONLINE" and before[-1].ending == h.OK and before[-1].ended < at
+            if gone and not any(call.status == "ONLINE" and call.ended > before[-1].began for call in before):
+                yield Breach(
+                    Law.AWAY, f"{stay.contact} was offered to {key[1]} at {at:.3f}, who is {before[-1].status}"
+                )
+
+
+def _kept(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterator[Breach]:
+    """Find reservations that are listed as live more than a second after their contact has gone on or ended."""
+    over = {
+        (stay.site, stay.reservation): stay.last.at
+        for stays in timeline.stays.values()
+        for stay in stays
+        if stay.last is not None and stay.last.state != "CONTACT_QUEUED"
+    }
+    for listed in facts.listed:
+        for reservation in listed.reservations:
+            at = over.get((listed.site, reservation))
+            if at is not None and at + LAPSE_SECONDS < listed.began and not meets(spans, at, listed.began):
+                yield Breach(Law.LEFT, f"{reservation} is live {listed.began - at:.2f} s after its contact left it")
+
+
+def _again(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterator[Breach]:
+    """Find contacts that were offered, by no person's hand, to an agent who had declined or missed them."""
+    del spans
+    declined: dict[tuple[str, str], list[h.Step]] = defaultdict(list)
+    for contact in facts.contacts.values():
+        for step in {step.sequence: step for told in contact.steps.values() for step in told}.values():
+            if step.cause in {"CAUSE_DECLINED", "CAUSE_OFFER_EXPIRED"}:
+                declined[contact.site, contact.id].append(step)
+    for (site, agent), stays in timeline.stays.items():
+        for stay in stays:
+            earlier = [
+                step
+                for step in declined.get((site, stay.contact), ())
+                if step.agent == agent and step.sequence < stay.first.sequence
+            ]
+            if earlier and stay.first.cause in {"CAUSE_OFFERED", "CAUSE_TRANSFERRED"}:
+                yield Breach(Law.AGAIN, f"{stay.contact} was offered to {agent} again at {stay.span.since:.3f}")
+
+
 def _beats(facts: Facts, spans: Sequence[Span]) -> Iterator[Breach]:
     """Find agents who are ONLINE more than two seconds after their last heartbeat stopped counting."""
     beats: dict[tuple[str, str], list[h.Call]] = defaultdict(list)
@@ -185,5 +237,5 @@ def _stretches(probes: Sequence[h.Probe], *, able: bool) -> Iterator[Span]:
 
 
 TIMED: Final[tuple[Callable[[Facts, Timeline, Sequence[Span]], Iterator[Breach]], ...]] = (
-    _by_steps, _lapses, _waits_end, _offered_on, _overtaken,
+    _by_steps, _lapses, _waits_end, _offered_on, _overtaken, _to_who_is_away, _kept, _again,
 )  # fmt: skip

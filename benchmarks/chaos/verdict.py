@@ -21,6 +21,8 @@ class Law(StrEnum):
     TENANT = "another tenant's"
     UNTOLD = "step untold"
     ENDED = "ended by nobody"
+    AWAY = "offered to who is away"
+    AGAIN = "offered again to who declined"
     LATE = "duty late"
     HEALTH = "health untrue"
     UNKNOWN = "unknown error"

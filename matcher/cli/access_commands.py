@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,7 +15,7 @@ from matcher.cli.columns import WIDE, Column, Listing
 from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import store_of_service
 from matcher.cli.tables import short, time
-from matcher.client.key_calls import KeyCalls
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import keys_pb2 as pb
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ async def create(session: Session, name: Name, grant: Grants, days: Days = None,
         raise CommandError(f"--grant {fault}") from None
     async with _keys(session, local=local) as keys:
         made = await keys.create_key(name, grants, lifetime=_seconds(days, DAY))
+        missing = await _missing(keys, grants) if isinstance(keys, MatcherClient) else []
+    for site in missing:
+        session.note(f"there is no {site} yet: the grant counts once it is created")
     _show_made(session, made)
 
 
@@ -117,15 +120,37 @@ async def revoke(
     """Revoke a key; every process follows within 2 s, and the streams that are open with it end within 5 s."""
     key_id, principal = (key, "") if ID(key) else ("", key)
     async with _keys(session, local=local) as keys:
+        owners = {short(one.name) for one in (await keys.list_keys()).keys if _owns(one)}
         revoked = (await keys.revoke_key(key_id, principal=principal)).keys
+    if owners and owners <= {short(one.name) for one in revoked}:
+        session.note("no owner's key is left: `matcher access create NAME --grant owner --local` makes the next one")
     for one in revoked:
         if session.as_json:
             session.write_json(one)
         session.say(f"revoked {short(one.name)} of {one.principal}")
 
 
+def _owns(key: pb.AccessKey) -> bool:
+    """Return whether a live key may make other keys."""
+    return _state(key).startswith("live") and any(
+        grant.role == pb.ROLE_OWNER and not grant.sites for grant in key.grants
+    )
+
+
+async def _missing(client: MatcherClient, grants: Sequence[pb.Grant]) -> list[str]:
+    """Return the sites of grants that do not exist."""
+    named, missing = {site for grant in grants for site in grant.sites}, list[str]()
+    for site in sorted(named):
+        try:
+            await client.usage(site.removeprefix("sites/"))
+        except MatcherCallError as error:
+            if error.reason == "SITE_NOT_FOUND":
+                missing.append(site)
+    return missing
+
+
 @asynccontextmanager
-async def _keys(session: Session, *, local: bool) -> AsyncIterator[KeyCalls | LocalKeys]:
+async def _keys(session: Session, *, local: bool) -> AsyncIterator[MatcherClient | LocalKeys]:
     """Open the service, or with `local` the store itself."""
     if local:
         # Imported here, because the store's libraries would slow down every command.

@@ -49,7 +49,7 @@ async def demo(
             style="dim",
         )
     session.note(
-        "`make serve` leaves a service up, with HTTP and JSON on http://127.0.0.1:8080 "
+        "`make serve` leaves a service up, with the console and HTTP on http://127.0.0.1:8080 "
         "(elsewhere than here: `matcher serve --web 127.0.0.1:8080`)",
         style="dim",
     )

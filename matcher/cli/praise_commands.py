@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ import typer
 from matcher.cli import tables
 from matcher.cli.session import Session, command
 from matcher.cli.watch_commands import Count
+from matcher.client.praise_digest import beginning, lines_of
 from matcher.v1 import feedback_pb2 as pb
 
 Agent = Annotated[str, typer.Option("--agent", help="Whose praise.")]
@@ -72,7 +72,7 @@ async def digest(
     """Print the praise of a week as text, by agent, ready to be sent to the agent or the manager."""
     _check(agent, manager)
     until = datetime.now(UTC)
-    since = until.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
+    since = beginning(until, days)
     by_agent: defaultdict[str, list[pb.Praise]] = defaultdict(list)
     async with session.client() as client:
         async for words in client.praise(agent=agent, manager=manager):
@@ -86,19 +86,6 @@ async def digest(
         return
     for line in lines_of(by_agent, names, since, until):
         session.say(line)
-
-
-def lines_of(
-    by_agent: Mapping[str, Sequence[pb.Praise]], names: Mapping[str, str], since: datetime, until: datetime
-) -> list[str]:
-    """Return the praise of some time as lines of text: each agent with the words, the earliest first."""
-    lines = [f"What customers praised, {since:%d %B} to {until:%d %B %Y}"]
-    for agent in sorted(by_agent, key=lambda one: (-len(by_agent[one]), one)):
-        lines += ["", f"{names[agent]} ({len(by_agent[agent])})"]
-        lines += [f"  - {' '.join(words.text.split())}" for words in reversed(by_agent[agent])]
-    if not by_agent:
-        lines += ["", "Nothing was passed on in this time."]
-    return lines
 
 
 def _check(agent: str, manager: str) -> None:

@@ -30,7 +30,7 @@ async def web(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: any that is free.")] = 8080,
     beside: Annotated[bool, typer.Option("--beside", help="End with standard input, as `serve --web` asks.")] = False,
 ) -> None:
-    """Serve the API over HTTP and JSON until Ctrl-C, and its description at /openapi.json.
+    """Serve the API over HTTP and JSON until Ctrl-C, its description at /docs and /openapi.json, and the console.
 
     Every call goes on with the Authorization header of the request, and with no rights besides: --token-file and
     MATCHER_TOKEN are not used.
@@ -48,7 +48,10 @@ async def web(
         if session.as_json:
             session.write_json({"address": address, "service": session.target})
         else:
-            session.say(f"HTTP and JSON on {address}, for the service at {session.target}")
+            session.say(
+                f"HTTP and JSON on {address}, for the service at {session.target}: the console for a browser, "
+                "the API's description at /docs"
+            )
         session.flush()
 
     try:

@@ -65,6 +65,7 @@ class Cause(StrEnum):
     ASSIGNED = "ASSIGNED"
     UNREADABLE = "UNREADABLE"
     NO_FIRST_RESPONSE = "NO_FIRST_RESPONSE"
+    LOST = "LOST"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {

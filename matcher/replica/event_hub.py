@@ -202,6 +202,11 @@ class EventHub:
         self._put(Topic.POOL, event.pool, event)
         self._put(Topic.CONTACT, event.contact, event)
 
+    @property
+    def last(self) -> int:
+        """Return the number of the last event that was passed on."""
+        return self._last
+
     def publish_hold_change(self, agent: str, reservation: str) -> None:
         """Tell the agent's watchers that a reservation changed."""
         self._put(Topic.AGENT, agent, HoldChanged(agent, reservation))

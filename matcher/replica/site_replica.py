@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.aio import BackgroundTasks, Throttle, cancel_and_wait
+from matcher.aio import BackgroundTasks, Closing, Throttle, cancel_and_wait
 from matcher.errors import SiteNotFound, StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.model import Agent, ContactEvent, Hold, Pool
@@ -22,6 +22,7 @@ from matcher.model.resource_names import site_name
 from matcher.replica.clock_steps import ClockSteps
 from matcher.replica.event_hub import EventHub
 from matcher.replica.interest_vectors import ensure_vectors
+from matcher.replica.losses import Losses
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.own_writes import OwnWrites, Removals
 from matcher.replica.pending_reserves import PendingReserves
@@ -58,13 +59,6 @@ READ_EVERY_SECONDS: Final = 0.01
 """How often the streams are read while nothing waits for events: read one by one they cost 4 to 7 % of a decision."""
 
 
-class Closing(Protocol):
-    """A task that is closed with the replica."""
-
-    async def close(self) -> None:
-        """Stop the task."""
-
-
 class SiteReplica:
     """Follow one site. The index is changed by the event loop's thread only."""
 
@@ -81,8 +75,9 @@ class SiteReplica:
         hub: EventHub | None = None,
         tasks: BackgroundTasks | None = None,
         on_ignored: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
-        """on_lag: gets the age (s) of a batch. on_reload: events were trimmed. on_ignored: an event is unreadable."""
+        """on_lag: gets the age (s) of a batch. on_reload: events were trimmed. on_ignored: one is unreadable."""
         self.site = site
         self.hub = hub or EventHub(site)
         self.matching = matching
@@ -100,6 +95,7 @@ class SiteReplica:
         self._clock = clock
         self._steps = ClockSteps(site, clock)
         self._contacts = contacts
+        self._losses = Losses(site, contacts, self.hub, on_lost)
         self._on_lag = on_lag
         self._on_reload = on_reload
         self._on_ignored = on_ignored
@@ -264,6 +260,8 @@ class SiteReplica:
     async def _read(self, changes: ChangeStream) -> Position:
         """Read the site again, as of a position of its streams or later; return the position. Raises SiteNotFound."""
         position = await changes.end()
+        if not position.life and self._position.server not in {"", position.server}:
+            self._losses.end()
         snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
         self.life = self.life or position.life
         # Asked last: of a site whose deletion began during the reading only a part was read.
@@ -275,6 +273,7 @@ class SiteReplica:
         self._removals = Removals()
         self._ended.clear()
         self._timers_moved()
+        await self._losses.tell(self.heard_at)
         self.hub.publish_gap(position.load)
         return position
 
@@ -329,6 +328,7 @@ class SiteReplica:
                 self.hub.publish_hold_change(agent, reservation)
             case ContactStepped(event, score):
                 self.queue.apply(change)
+                self._losses.note(event)
                 if score is not None or self._sets_a_timer(event):
                     self._timers_moved()
                 self.hub.publish(event)

@@ -68,6 +68,7 @@ class ReplicaFactory:
             self.hubs.of(site),
             self.tasks,
             lambda: telemetry.events_ignored.labels(label()).inc(),
+            lambda: telemetry.contacts_lost.labels(label()).inc(),
         )
         observer = ExpiryObserver(
             on_lapse=lambda state: telemetry.reservations_lapsed.labels(label(), state).inc(),

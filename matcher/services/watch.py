@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Final
+
+import msgspec
 
 from matcher.errors import AgentNotFound, ContactNotFound, EventsForgotten, ReservationNotFound
 from matcher.model import ContactEvent, ContactSign, Page, Reservation, StreamPlace
-from matcher.model.lifecycle import HOLDING
+from matcher.model.lifecycle import HOLDING, ReservationState
 from matcher.model.resource_names import agent_name, contact_name
 from matcher.model.scope import Scope, scope_of_call
 from matcher.replica.event_hub import Gap, HoldChanged, Topic
@@ -190,15 +192,22 @@ class WatchService:
                     changed, sent_at = set(), time.monotonic()
                     yield None
                 for reservation_id in changed:
-                    with suppress(ReservationNotFound):
-                        now = self._clocks.of(site).now_ms()
-                        reservation = await self._reservations.reservation(site, reservation_id, now)
-                        if sent.get(reservation_id) != reservation:
-                            sent[reservation_id] = reservation
-                            if scope.reaches((reservation.pool,), agent):
-                                sent_at = time.monotonic()
-                                yield reservation
+                    is_now = await self._changed(site, reservation_id, sent.get(reservation_id))
+                    if is_now is not None and sent.get(reservation_id) != is_now:
+                        sent[reservation_id] = is_now
+                        if scope.reaches((is_now.pool,), agent):
+                            sent_at = time.monotonic()
+                            yield is_now
                 _forget_ended(sent)
+
+    async def _changed(self, site: str, reservation: str, sent: Reservation | None) -> Reservation | None:
+        """Read a reservation. Where the store has lost a live one that was sent, it is CANCELED; None for any other."""
+        try:
+            return await self._reservations.reservation(site, reservation, self._clocks.of(site).now_ms())
+        except ReservationNotFound:
+            if sent is None or sent.state not in HOLDING:
+                return None
+            return msgspec.structs.replace(sent, state=ReservationState.CANCELED)
 
     async def _live_reservations(self, site: str, agent: str) -> list[Reservation]:
         """Read an agent's live reservations, by deadline."""

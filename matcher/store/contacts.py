@@ -184,6 +184,25 @@ class ContactStore:
         answer = await self._connection.verb(verbs.Quarantine(step=step, aside=keys.aside(contact), seen=seen))
         return bool(answer[0] == b"aside")
 
+    async def sequences(self, site: str, contacts: Sequence[str]) -> list[int]:
+        """Read the numbers of contacts' last steps, in one round trip; 0 for a contact that is not known."""
+        read = [("HGET", Keys(site).contact(contact), "sequence") for contact in contacts]
+        return [int(number or 0) for number in await self._connection.pipeline(read)]
+
+    async def lose(self, site: str, event: ContactEvent) -> ContactState | None:
+        """Tell that the store has lost a contact's step, and return the contact's state; None where it has not."""
+        step = verbs.ContactStep.of(Keys(site), event.contact, self._keep_ms, self._events_kept, self._outbox_kept)
+        outcome, *state = await self._connection.verb(
+            verbs.Lose(
+                step=step,
+                sequence=event.sequence,
+                pool_id=event.pool,
+                reservation_id=event.reservation,
+                agent_id=event.agent,
+            )
+        )
+        return ContactState(state[0].decode()) if outcome == b"told" else None
+
     async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
         """Read a contact. Raises ContactNotFound."""
         return decode_contact(contact, await self._fields(site, contact), now_ms)

@@ -153,6 +153,11 @@ class Telemetry:
         self.stream_reloads = self._counter(
             "matcher_stream_reloads", "How often a site was read again because its stream was trimmed.", ("site",)
         )
+        self.contacts_lost = self._counter(
+            "matcher_contacts_lost",
+            "Contacts of which the store lost what it had acknowledged; each is told with the cause LOST.",
+            ("site",),
+        )
         self.model_change = self._gauge(
             "matcher_model_change_agents",
             "During a change of the model: agents to encode (state all) and encoded (state done).",

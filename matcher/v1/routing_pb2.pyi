@@ -294,6 +294,10 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """Another agent is offered the contact of a transfer with ON_ACCEPT; the old agent keeps it until the answer."""
     CAUSE_TRANSFER_WITHDRAWN: _Cause.ValueType  # 21
     """That offer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
+    CAUSE_LOST: _Cause.ValueType  # 22
+    """The store lost what it had acknowledged of the contact, as a failover may (docs/stores.md): the reservation that the
+    event names, if any, is gone. A contact that the store does not know any more is RETURNED: route it again.
+    """
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
@@ -344,6 +348,10 @@ CAUSE_TRANSFER_OFFERED: Cause.ValueType  # 20
 """Another agent is offered the contact of a transfer with ON_ACCEPT; the old agent keeps it until the answer."""
 CAUSE_TRANSFER_WITHDRAWN: Cause.ValueType  # 21
 """That offer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
+CAUSE_LOST: Cause.ValueType  # 22
+"""The store lost what it had acknowledged of the contact, as a failover may (docs/stores.md): the reservation that the
+event names, if any, is gone. A contact that the store does not know any more is RETURNED: route it again.
+"""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _Constraint:

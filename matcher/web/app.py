@@ -20,12 +20,14 @@ from matcher.web.bodies import Room
 from matcher.web.calls import Service
 from matcher.web.console.console import Console
 from matcher.web.console.visitor import ROOT
-from matcher.web.door import HEADERS, Door, fault_response
+from matcher.web.door import HEADERS, Door, fault_response, raw_path
 from matcher.web.faults import Violation, fields_invalid
 from matcher.web.openapi import document
 from matcher.web.reference.page import Page
 from matcher.web.strict import Strict
 
+CALLS: Final = ("/v1/", "/matcher.v1.")
+"""How the paths of the API's methods begin."""
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -91,7 +93,13 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
     )
     # What no route matches, such as a path with a line break, is the door's to refuse, and is not redirected.
     app.router.default, app.router.redirect_slashes = call, False
-    strict = Strict(app)
+
+    async def ways(scope: Scope, receive: Receive, send: Send) -> None:
+        # A call of the API is not compared with the routes of all pages first.
+        calls = scope["type"] == "http" and raw_path(scope).startswith(CALLS)
+        await (call if calls else app)(scope, receive, send)
+
+    strict = Strict(ways)
     return OnlyHosts(strict, hosts) if hosts else strict
 
 

@@ -15,6 +15,8 @@ from matcher.web.bindings import Method
 from matcher.web.faults import Violation, fields_invalid, of_call
 from matcher.web.headers import Asked
 
+_LONG: Final = ("GetImpactReport", "GetCoverage", "GetInterestMap")
+"""The first coverage and the first map of a process wait until the entries are encoded."""
 _ROUTES: Final = ("Route", "Suggest")
 _READS: Final = ("Get", "List", "Lookup")
 
@@ -40,7 +42,7 @@ class Service:
 
     def seconds_of(self, name: str) -> float:
         """Return how long a call of the method of a name may take whose caller sets no deadline."""
-        if name == "GetImpactReport":
+        if name in _LONG:
             return self.deadlines.report
         if name.startswith("Forget"):
             return self.deadlines.forget

@@ -52,3 +52,11 @@ def test_the_documentation_shows_the_table_as_it_is() -> None:
     head = ["| method | " + " | ".join(Role) + " | reaches |", "|---|" + "---|" * len(Role) + "---|"]
     assert " ".join([*head, *lines]).split() == shown
     assert [reach for reach in Reach if f"| {reach.name} | {reach.value} |" not in text] == []
+
+
+def test_no_field_of_a_request_is_an_address() -> None:
+    """Nothing that a caller says makes the service open a connection: addresses are settings."""
+    words = {"url", "uri", "host", "address", "endpoint", "callback", "webhook", "target", "file", "path"}
+    found = {name for method in METHODS.values() for name in texts(method.input_type)}
+    assert found
+    assert [name for name in found if words & set(name.rpartition(".")[2].split("_"))] == []

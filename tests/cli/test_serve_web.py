@@ -61,10 +61,14 @@ async def test_a_port_that_is_taken_is_said_and_the_service_goes_on(
     )
 
 
-async def test_a_door_ends_with_the_process_that_started_it(service: Server) -> None:
+async def test_a_door_ends_with_the_process_that_started_it(service: Server, capfd: pytest.CaptureFixture[str]) -> None:
     """The pipe to the door is closed by the kernel, also where that process was killed."""
-    door = DoorBeside("127.0.0.1", 0)
+    door, said = DoorBeside("127.0.0.1", 0), ""
     door.begin(service.target)
+    async with asyncio.timeout(START_SECONDS):
+        while "HTTP and JSON on" not in said:
+            said += capfd.readouterr().out
+            await asyncio.sleep(0.05)
     await asyncio.to_thread(door.end)
     assert door.process is not None
     assert door.process.returncode == 0

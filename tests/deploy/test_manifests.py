@@ -15,7 +15,7 @@ from typer.main import get_command
 from matcher.cli import app
 from matcher.config import CLIENT_VARIABLES, load
 from matcher.rpc.health import LIVENESS, SERVICES
-from matcher.store.embedded.process import find_binary, probe_server
+from matcher.store.embedded.process import find_binary
 from matcher.store.redis.client import StoreClient
 from matcher.telemetry import Telemetry
 from tests.people import wait_until
@@ -44,6 +44,12 @@ def image_environment() -> dict[str, str]:
     return dict(re.findall(r"(MATCHER_[A-Z_]+)=(\S+)", DOCKERFILE.split("FROM")[-1]))
 
 
+def compose_environment() -> dict[str, str]:
+    """Return the settings of a router of the compose file, without what comes from files."""
+    given = {**image_environment(), **COMPOSE["services"]["router-1"]["environment"]}
+    return {name: value for name, value in given.items() if not name.endswith("_URL_FILE")}
+
+
 def pod_environment() -> dict[str, str]:
     """Return the settings of a pod."""
     config, secret = MANIFESTS["ConfigMap", "matcher"], MANIFESTS["Secret", "matcher"]
@@ -55,7 +61,7 @@ def pod_environment() -> dict[str, str]:
     [
         pytest.param(image_environment(), id="image"),
         pytest.param(pod_environment(), id="pod"),
-        pytest.param({**image_environment(), **COMPOSE["services"]["router-1"]["environment"]}, id="compose"),
+        pytest.param(compose_environment(), id="compose"),
     ],
 )
 def test_every_variable_is_a_setting_with_a_valid_value(environment: dict[str, str]) -> None:
@@ -87,14 +93,16 @@ def test_all_files_name_the_ports_of_the_service() -> None:
 
 def test_the_probes_name_services_with_a_health_status() -> None:
     """Readiness depends on the store and the roster; start and liveness do not."""
-    probes = {name: SERVING[f"{name}Probe"]["grpc"] for name in ("startup", "liveness", "readiness")}
-    assert {name: probe["service"] for name, probe in probes.items()} == {
+    probes = {name: SERVING[f"{name}Probe"]["exec"]["command"] for name in ("startup", "liveness", "readiness")}
+    assert {name: probe[-1] for name, probe in probes.items()} == {
         "startup": LIVENESS,
         "liveness": LIVENESS,
         "readiness": "matcher.v1.RoutingService",
     }
-    assert probes["readiness"]["service"] in SERVICES
-    assert {probe["port"] for probe in probes.values()} == {GRPC}
+    assert probes["readiness"][-1] in SERVICES
+    assert {tuple(probe[:-1]) for probe in probes.values()} == {
+        ("matcher", "health", "--tls-ca", "/run/secrets/ca.crt", "--service")
+    }
 
 
 def test_the_grace_period_is_long_enough_for_the_drain() -> None:
@@ -154,7 +162,7 @@ def test_the_stores_keep_acknowledged_writes_and_evict_nothing() -> None:
         options = dict(zip(words[1::2], words[2::2], strict=True))
         assert options["--appendonly"] == "yes"
         assert options["--maxmemory-policy"] == "noeviction"
-    assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+    assert pod["containers"][0]["volumeMounts"][0] == {"name": "data", "mountPath": "/data"}
     assert COMPOSE["services"]["valkey"]["volumes"] == ["store:/data"]
 
 
@@ -169,19 +177,22 @@ async def test_a_valkey_starts_with_the_options_of_the_manifests_and_is_fit(tmp_
         if "podSelector" in rule["to"][0]
     ]
     assert egress == MANIFESTS["Service", "valkey"]["spec"]["selector"]
-    for url in (
-        pod_environment()["MATCHER_STORE_URL"],
-        COMPOSE["services"]["router-1"]["environment"]["MATCHER_STORE_URL"],
-    ):
-        assert url.startswith("redis://valkey")
+    made = await secrets(tmp_path / "made")
+    stored = (made / "store-url").read_text("utf-8")
+    for url in (pod_environment()["MATCHER_STORE_URL"], stored):
+        assert re.fullmatch(r"rediss://matcher:[^@]+@valkey[^?]*\?ssl_ca_certs=/run/secrets/ca\.crt", url)
     socket = tmp_path / "s"
-    options = ("--port", "0", "--unixsocket", str(socket), "--dir", str(tmp_path))
+    options = ("--unixsocket", str(socket), "--dir", str(tmp_path))
+    # The Valkey of the tests is built without TLS.
+    pairs = [pair for pair in pairwise_options(pod["args"]) if not pair[0].startswith("--tls-")]
+    words = [word.replace("/run/secrets", str(made)) for pair in pairs for word in pair]
     server = await asyncio.create_subprocess_exec(
-        *(find_binary(None, ""), *pod["args"][1:], *options), stdout=asyncio.subprocess.DEVNULL
+        *(str(find_binary(None, "")), *words, *options), stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        await wait_until(lambda: answered(socket), "the server answers")
-        client = StoreClient(f"unix://{socket}")
+        await wait_until(lambda: asyncio.to_thread(socket.exists), "the server listens")
+        login = stored.partition("//")[2].partition("@")[0]
+        client = StoreClient(f"unix://{login}@{socket}")
         await client.start()
         assert client.persistent
         await client.close()
@@ -190,9 +201,34 @@ async def test_a_valkey_starts_with_the_options_of_the_manifests_and_is_fit(tmp_
         await server.wait()
 
 
-async def answered(socket: Path) -> bool:
-    """Return whether a server answers at a socket."""
-    return await asyncio.to_thread(probe_server, socket) is None
+async def secrets(folder: Path) -> Path:
+    """Make what the manifests mount, as an operator does."""
+    made = await asyncio.create_subprocess_exec(
+        str(DEPLOY / "secrets.sh"), str(folder), stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await made.wait() == 0
+    return folder
+
+
+def pairwise_options(words: list[str]) -> list[tuple[str, str]]:
+    """Return the options of a command of the store, without the command."""
+    return list(zip(words[1::2], words[2::2], strict=True))
+
+
+async def test_the_secrets_are_certificates_of_the_names_that_the_manifests_use(tmp_path: Path) -> None:
+    """Router and store are known by one authority, each secret that is mounted is made, and nothing is made twice."""
+    made = await secrets(tmp_path / "made")
+    assert made.stat().st_mode & 0o077 == 0
+    assert {one.name for one in made.iterdir()} == {"ca.key", *COMPOSE["secrets"]}
+    assert {one["file"] for one in COMPOSE["secrets"].values()} == {f"./secrets/{name}" for name in COMPOSE["secrets"]}
+    for name, host in (("router", "matcher.default.svc"), ("router", "localhost"), ("store", "valkey.default.svc")):
+        check = ("openssl", "verify", "-CAfile", made / "ca.crt", "-verify_hostname", host, made / f"{name}.crt")
+        process = await asyncio.create_subprocess_exec(*map(str, check), stdout=asyncio.subprocess.DEVNULL)
+        assert await process.wait() == 0, (name, host)
+    again = await asyncio.create_subprocess_exec(
+        *(str(DEPLOY / "secrets.sh"), str(made)), stderr=asyncio.subprocess.DEVNULL
+    )
+    assert await again.wait() != 0
 
 
 def test_the_routers_share_one_keyring_that_lies_apart_from_the_data() -> None:
@@ -203,3 +239,25 @@ def test_the_routers_share_one_keyring_that_lies_apart_from_the_data() -> None:
     assert not keyring.is_relative_to(image_environment()["MATCHER_DATA_DIR"])
     for router in ("router-1", "router-2"):
         assert f"keys:{keyring.parent}" in COMPOSE["services"][router]["volumes"]
+
+
+def test_the_manifests_ask_who_calls_and_speak_tls() -> None:
+    """Nobody who reaches a port may do anything without a key, or read what is said; few pods reach one."""
+    for environment in (pod_environment(), compose_environment()):
+        settings = load(environment)
+        assert settings.auth_ways
+        assert settings.tls_certificate
+        assert settings.tls_certificate.parent == Path("/run/secrets")
+    assert load(image_environment()).auth_ways
+    for kind in ("matcher", "valkey"):
+        assert MANIFESTS["NetworkPolicy", kind]["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    users = dict(pairwise_options(COMPOSE["services"]["valkey"]["command"]))
+    assert (users["--port"], users["--aclfile"]) == ("0", "/run/secrets/users.acl")
+
+
+def test_the_alerts_are_on_where_compose_runs() -> None:
+    """Its Prometheus reads both routers and the file of alerts."""
+    config = documents(DEPLOY / "prometheus" / "prometheus.yaml")[0]
+    assert [DEPLOY / "prometheus" / name for name in config["rule_files"]] == [DEPLOY / "prometheus" / "alerts.yaml"]
+    assert config["scrape_configs"][0]["static_configs"][0]["targets"] == [f"router-1:{METRICS}", f"router-2:{METRICS}"]
+    assert "./prometheus:/etc/prometheus:ro" in COMPOSE["services"]["prometheus"]["volumes"]

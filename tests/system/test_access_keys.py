@@ -112,6 +112,9 @@ async def test_the_owner_makes_the_first_key_on_the_store_s_machine_and_others_w
     made = await matcher("access", "create", "crm", "--grant", "platform@default", *target, environment=environment)
     assert (made.code, made.out[:3]) == (0, "mk_"), made.err
     assert "platform@default" in made.err
+    assert "there is no" not in made.err
+    early = await matcher("access", "create", "early", "--grant", "platform@soon", *target, environment=environment)
+    assert (early.code, "there is no sites/soon yet" in early.err) == (0, True), early.err
     async with guarded.client(owner) as client:
         with pytest.raises(MatcherCallError) as again:
             await client.create_key("crm", [keys_pb2.Grant(role=keys_pb2.ROLE_OWNER)])
@@ -202,3 +205,16 @@ async def test_a_caller_who_hoards_offers_takes_the_agents_from_nobody(guarded: 
         ("PERMISSION_DENIED", "key hoard-shop", "DeleteSite"),
     }
     assert all(line["request_id"] and line["level"] == "warning" for line in denied)
+
+
+async def test_who_revokes_the_last_owner_s_key_is_told_the_way_back(guarded: Guarded) -> None:
+    """The keys of all other owners are revoked first, without a word."""
+    last = await guarded.make("last-owner", "owner")
+    await guarded.until_open(last)
+    async with guarded.keys() as keys:
+        for key, _ in await keys.keys():
+            if key.lives(int(time.time() * 1_000)) and key.principal != "last-owner":
+                await keys.revoke(key_id=key.id)
+    target, environment = ("--server", guarded.server.target), {"MATCHER_TOKEN": last}
+    revoked = await matcher("access", "revoke", "last-owner", *target, environment=environment)
+    assert (revoked.code, "--grant owner --local" in revoked.err) == (0, True), revoked.err

@@ -12,7 +12,7 @@ from typing import Final
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.access import ChangeAccess, DroppedKey, WrittenKey
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
-from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
+from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Lose, Quarantine
 from matcher.store.verbs.customers import (
     Handle,
     Link,
@@ -126,6 +126,7 @@ __all__ = [
     "Link",
     "ListedMember",
     "LoadEvent",
+    "Lose",
     "MarkForgotten",
     "MissBeat",
     "ModelVectors",
@@ -186,6 +187,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Rest,
         Expire,
         Leave,
+        Lose,
         Quarantine,
         NoteUnmatched,
         NoteForgets,

@@ -90,6 +90,24 @@ class Quarantine(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = {"aside": ("state",), "changed": (), "gone": ()}
 
 
+class Lose(VerbCall, frozen=True, kw_only=True):
+    """Tells that the store has lost steps of a contact, or the contact.
+
+    told: done, with the contact's state. kept: nothing is lost, or it was told before.
+    """
+
+    step: ContactStep
+    sequence: int
+    """The last step that the caller saw."""
+    pool_id: str
+    reservation_id: str
+    """The reservation that the contact had by that step, "" for none."""
+    agent_id: str
+
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = {"told": ("state",), "kept": ()}
+
+
 class Lead(VerbCall, frozen=True, kw_only=True):
     """Takes or renews the leader lease of a site's queue. follows: how long the lease of another process lasts."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -76,6 +76,19 @@ class Access:
     async def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncGenerator[A, None]:
         """Yield the answers of a stream until the service ends it. Raises Fault; closing it closes the stream."""
         stream = method(request, metadata=self.metadata())
+        try:
+            async for answer in stream:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise of_call(error) from None
+        finally:
+            stream.cancel()
+
+    async def exchange(
+        self, method: grpc.aio.StreamStreamMultiCallable[Q, A], requests: Iterable[Q]
+    ) -> AsyncIterator[A]:
+        """Send requests and yield the answers until the service ends the stream. Raises Fault."""
+        stream = method(iter(requests), metadata=self.metadata())
         try:
             async for answer in stream:
                 yield answer

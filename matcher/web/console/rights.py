@@ -25,7 +25,11 @@ from matcher.web.faults import Fault, of_call
 
 ASKED: Final = ("Get", "List", "Create", "Update", "SetAgentStatus", "Suggest", "AcceptReservation")
 """How the names of methods begin that may be asked: they read, or refuse a request without the thing itself."""
-REFUSED: Final = {"GetImpactReport": ("of_basis", 99), "GetCoverage": ("days", -1)}
+REFUSED: Final = {
+    "GetImpactReport": ("of_basis", 99),
+    "GetCoverage": ("days", -1),
+    "GetInterestMap": ("max_interests", -1),
+}
 """A field by which a request is refused as invalid once it is permitted: these methods read for long."""
 FRESH_SECONDS: Final = 60.0
 """How long an answer counts; the service decides each call by itself in any case."""

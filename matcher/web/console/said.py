@@ -64,6 +64,7 @@ CAUSES: Final[Mapping[int, str]] = {
     pb.CAUSE_UNREADABLE: "the message could not be read any more",
     pb.CAUSE_POOL_REMOVED: "the pool was removed",
     pb.CAUSE_NO_FIRST_RESPONSE: "{agent} accepted and did not answer the customer in time",
+    pb.CAUSE_LOST: "the store lost what it had acknowledged of the contact",
     pb.CAUSE_ASSIGNED: "assigned to {agent} by hand",
     pb.CAUSE_TRANSFER_OFFERED: "offered to {agent}, while the former agent talks on",
     pb.CAUSE_TRANSFER_WITHDRAWN: "the offer of the transfer was withdrawn",

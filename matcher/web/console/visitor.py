@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
@@ -82,6 +82,10 @@ class Visitor:
     def follow(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncGenerator[A, None]:
         """Iterate over the answers of a stream. Raises Fault."""
         return self.access.follow(method, request)
+
+    def exchange(self, method: grpc.aio.StreamStreamMultiCallable[Q, A], requests: Iterable[Q]) -> AsyncIterator[A]:
+        """Send requests and iterate over the answers. Raises Fault."""
+        return self.access.exchange(method, requests)
 
     async def may(self, method: str) -> bool:
         """Return whether the visitor may call a method, "RosterService/UpdateAgent". Raises Fault."""

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.processes import Server
 from tests.web.console.people import demo_site, hostile_site
@@ -14,6 +14,8 @@ from tests.web.door import Door, open_door
 
 MILLISECONDS = 60_000.0
 """How long a browser waits for what must appear: long enough for a busy machine."""
+
+expect.set_options(timeout=MILLISECONDS)
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

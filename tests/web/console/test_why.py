@@ -128,7 +128,7 @@ async def test_a_contact_tells_why_its_agent_was_chosen(page: Page, service: Ser
     await fits(page)
     await page.get_by_label("A contact's id").fill("nobody")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".refusal")).to_contain_text("CONTACT_NOT_FOUND")
+    await expect(page.locator("main .refusal:not(#lost)")).to_contain_text("CONTACT_NOT_FOUND")
     await seen(page)
 
 
@@ -144,6 +144,7 @@ async def test_a_contact_that_was_declined_links_each_of_its_decisions(
         await client.decline(routed.reservation.name.rpartition("/")[2], reason="busy")
         await client.route("My honey bees have swarmed.", contact_id="c-1")
     context = await browser.new_context(base_url=f"http://localhost:{console.port}", java_script_enabled=False)
+    context.set_default_timeout(60_000)
     page = await context.new_page()
     await page.goto(f"/console/sites/{site}/why?contact=c-1")
     first = await page.locator("#verdict").inner_text()

@@ -1,0 +1,91 @@
+"""Losses: what this process saw of contacts and the store does not know any more, as after a failover."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from matcher.model import ContactEvent
+from matcher.model.lifecycle import ENDED, Cause, ContactState
+from matcher.replica.event_hub import EventHub
+from matcher.store.contacts import ContactStore
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 500
+MOST_AWAY_SECONDS: Final = 60.0
+"""After a longer absence of the store a record that is missing may have expired: then nothing is told."""
+OVER: Final = ENDED | {ContactState.RETURNED}
+
+
+class Losses:
+    """Remember the last step of each contact that has not ended, and tell of those that the store has lost."""
+
+    def __init__(self, site: str, contacts: ContactStore, hub: EventHub, on_lost: Callable[[], None]) -> None:
+        """on_lost: called for each contact of which something was lost, by the process that tells it."""
+        self._site = site
+        self._contacts = contacts
+        self._hub = hub
+        self._on_lost = on_lost
+        self._last: dict[str, ContactEvent] = {}
+
+    def note(self, event: ContactEvent) -> None:
+        """Note a step of a contact."""
+        if event.state in OVER:
+            self._last.pop(event.contact, None)
+        else:
+            self._last[event.contact] = event
+
+    async def tell(self, heard_at: float) -> None:
+        """Tell of the steps that the store does not have, now that the site was read from it again.
+
+        heard_at: when the store last answered (time.monotonic). The step with the cause LOST reaches every watch at
+        every process. Raises StoreUnavailable.
+        """
+        known, self._last = list(self._last.values()), {}
+        if time.monotonic() - heard_at > MOST_AWAY_SECONDS:
+            return
+        for start in range(0, len(known), BATCH):
+            batch = known[start : start + BATCH]
+            stored = await self._contacts.sequences(self._site, [event.contact for event in batch])
+            for event, sequence in zip(batch, stored, strict=True):
+                if sequence < event.sequence:
+                    await self._lost(event)
+                elif sequence == event.sequence:
+                    self._last[event.contact] = event
+
+    def end(self) -> None:
+        """Tell the watches of this process that the store came back without the site: all of it is lost."""
+        for event in self._last.values():
+            self._hub.publish(
+                ContactEvent(
+                    event.contact,
+                    event.pool,
+                    event.sequence + 1,
+                    ContactState.RETURNED,
+                    Cause.LOST,
+                    event.reservation,
+                    event.agent,
+                    event.at_ms,
+                    self._hub.last + 1,
+                )
+            )
+            self._report(event)
+        self._last.clear()
+
+    async def _lost(self, event: ContactEvent) -> None:
+        if await self._contacts.lose(self._site, event) is not None:
+            self._report(event)
+
+    def _report(self, event: ContactEvent) -> None:
+        self._on_lost()
+        log.warning(
+            "the store lost what it had acknowledged",
+            site=self._site,
+            contact=event.contact,
+            reservation=event.reservation,
+            agent=event.agent,
+        )
