@@ -86,12 +86,6 @@ def _made(hold: Hold) -> bool:
     return call.verb in {"route", "transfer", "assign"} and not call.replayed
 
 
-def _told_lost(contact: Contact) -> bool:
-    """Return whether a watch was told that the store lost the contact, or its record says so."""
-    by_watch = any(step.cause == "CAUSE_LOST" for steps in contact.steps.values() for step in steps)
-    return by_watch or (contact.found is not None and contact.found.cause == "CAUSE_LOST")
-
-
 def _gone(facts: Facts) -> Iterator[Breach]:
     """Find what was acknowledged and is unknown later, unless the store lost it and the watches were told."""
     for call in facts.calls:
@@ -106,7 +100,11 @@ def _gone(facts: Facts) -> Iterator[Breach]:
             since = min(one.ended for one in contact.routes if one.ending == h.OK)
         if since is None or since > call.began:
             continue
-        if contact is not None and _told_lost(contact) and facts.forgotten_before(call.began, since):
+        if (
+            contact is not None
+            and facts.forgotten_before(call.ended)
+            and (contact.told_lost or contact.over_before(call.began))
+        ):
             continue
         yield Breach(Law.GONE, f"{call.verb} of {call.reservation or call.contact}: {call.reason} at {call.began:.3f}")
 
@@ -117,9 +115,7 @@ def _twice(facts: Facts) -> Iterator[Breach]:
         done = [call for call in attempts if call.ending == h.OK and call.outcome in {"reservation", "queued"}]
         fresh = [call for call in done if not call.replayed]
         contacts = {call.contact for call in done}
-        if (len(fresh) > 1 or len(contacts) > 1) and not any(
-            facts.forgotten_before(b.began, a.began) for a, b in pairwise(sorted(done, key=lambda call: call.began))
-        ):
+        if (len(fresh) > 1 or len(contacts) > 1) and not facts.forgotten_before(max(call.began for call in done)):
             yield Breach(Law.TWICE, f"request {request} was decided {max(len(fresh), len(contacts))} times")
     for contact in facts.contacts.values():
         certain = sorted((hold for hold in contact.holds if hold.until > hold.known), key=lambda hold: hold.known)
@@ -134,7 +130,7 @@ def _lost(facts: Facts) -> Iterator[Breach]:
     for contact in facts.contacts.values():
         if not contact.acknowledged or contact.found is None or contact.found.state in {None, ""}:
             continue  # unknown contacts are judged by _gone
-        if (why := _ended_wrongly(facts, contact)) and not _told_lost(contact):
+        if (why := _ended_wrongly(facts, contact)) and not contact.told_lost:
             yield Breach(Law.LOST, f"contact {contact.id} {why}")
 
 
@@ -157,6 +153,10 @@ def _ended_wrongly(facts: Facts, contact: Contact) -> str:
             lawful, what = 0 < lasts <= age + TICK, f"expired at an age of {age:.1f} s"
         case "CONTACT_RETURNED":
             lawful, what = not any(call.wait for call in routes), "is nobody's, though it may wait"
+        case "CONTACT_QUEUED":
+            had = {step.agent for steps in contact.steps.values() for step in steps}
+            left = [agent for site, agent in facts.staff if site == contact.site and agent not in had]
+            lawful, what = not left, "still waits when all is over"
         case _:
             lawful, what = False, f"is {state} when all is over"
     return "" if lawful else what

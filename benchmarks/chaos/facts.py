@@ -12,6 +12,7 @@ from benchmarks.chaos import history as h
 
 ENDS_RESERVATION = frozenset({"complete", "cancel", "decline"})
 ENDS_CONTACT = frozenset({"cancel contact", "transfer", "assign", "route"})
+OVER = frozenset({"CONTACT_CLOSED", "CONTACT_CANCELED", "CONTACT_EXPIRED", "CONTACT_RETURNED"})
 AWAY = frozenset({"OFFLINE", "AWAY", "DRAINING"})
 
 CLOCK_STEP = 8.0
@@ -59,6 +60,22 @@ class Contact:
         """Return whether a client was told that it is held or waits."""
         return any(call.ending == h.OK and call.outcome in {"reservation", "queued"} for call in self.routes)
 
+    @property
+    def told_lost(self) -> bool:
+        """Return whether a watch was told that the store lost the contact, or its record says so."""
+        by_watch = any(step.cause == "CAUSE_LOST" for steps in self.steps.values() for step in steps)
+        return by_watch or (self.found is not None and self.found.cause == "CAUSE_LOST")
+
+    def over_before(self, at: float) -> bool:
+        """Return whether the contact had ended by then, or was nobody's, as a client was told."""
+        steps = [step for steps in self.steps.values() for step in steps if step.heard < at]
+        last = max(steps, key=lambda step: step.sequence, default=None)
+        ended = any(
+            call.ending == h.OK and call.verb in {"complete", "cancel contact"} and call.ended < at
+            for call in (*self.calls, *(call for hold in self.holds for call in hold.answers))
+        )
+        return ended or (last is not None and last.state in OVER)
+
 
 @dataclass
 class Facts:
@@ -90,9 +107,12 @@ class Facts:
         """Return whether the store's clock was never stepped, so that its times can be compared with the clients'."""
         return not any(fault.clock for fault in self.faults)
 
-    def forgotten_before(self, at: float, since: float) -> bool:
-        """Return whether a store may have forgotten between two moments what it had acknowledged."""
-        return any(fault.forgets and fault.began <= at and fault.ended >= since for fault in self.faults)
+    def forgotten_before(self, at: float) -> bool:
+        """Return whether a store may have forgotten by then what it had acknowledged.
+
+        A primary that was replaced may go on for a while after the fault, until the Sentinel tells it.
+        """
+        return any(fault.forgets and fault.began <= at for fault in self.faults)
 
 
 def gather(records: Iterable[h.Record]) -> Facts:
@@ -221,4 +241,6 @@ def _bound(facts: Facts, hold: Hold) -> None:
     for fault in facts.faults:
         if fault.forgets and fault.ended > hold.known:
             ends.append(fault.began)
+    if facts.forgotten_before(hold.until) and facts.contact(hold.site, hold.held.contact).told_lost:
+        ends.append(hold.known)
     hold.until = min([hold.until, *ends])

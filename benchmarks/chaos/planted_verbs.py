@@ -141,9 +141,9 @@ OF_VERBS: Final[Mapping[str, Bug]] = {
         frozenset({Law.AWAY}),
     ),
     "an agent whose heartbeats cease stays ONLINE": bug(
-        f"{LUA}/miss_beat.lua",
-        "if not before.beat then return {'done'} end",
-        "if before then return {'done'} end",
+        f"{LUA}/beat.lua",
+        "digits(now + tonumber(arg.ttl_ms))",
+        "digits(now + tonumber(arg.ttl_ms) + 6000)",
         "silences",
         Law.LATE,
     ),

@@ -10,7 +10,7 @@ from benchmarks.chaos.nemesis import Planned
 from benchmarks.chaos.play import Attack
 
 SECONDS: Final = 10.0
-DRAIN: Final = 10.0
+DRAIN: Final = 20.0
 
 
 def _scene(*faults: Planned, seconds: float = SECONDS, replicas: int = 1, **habits: Any) -> Attack:
@@ -51,7 +51,7 @@ SCENES: Final[Mapping[str, Attack]] = {
         rate=4.0, waiting=1.0, auto_accept=0.0, short_waits=0.0, assignments=0.01, status_changes=0.01,
     ),
     "writing forbidden": _scene(Planned(2.0, "writing forbidden", 0, 2.0), rate=6.0),
-    "no replicas": _scene(Planned(2.0, "store lacks replicas", 0, 9.0), seconds=13.0, rate=3.0),
+    "no replicas": _scene(Planned(2.0, "store lacks replicas", 0, 14.0), seconds=18.0, rate=3.0),
     "store paused": _scene(Planned(2.0, "store paused", 0, 2.5), seconds=16.0, rate=3.0),
 }  # fmt: skip
 """Each scene breaks no law of a service without a bug: `python -m benchmarks.chaos.bugs --sound` plays them so."""

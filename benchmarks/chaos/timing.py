@@ -152,10 +152,13 @@ def _kept(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterator[B
         for stay in stays
         if stay.last is not None and stay.last.state != "CONTACT_QUEUED"
     }
+    del spans
+    if not facts.clock_steady or any(fault.forgets for fault in facts.faults):
+        return
     for listed in facts.listed:
         for reservation in listed.reservations:
             at = over.get((listed.site, reservation))
-            if at is not None and at + LAPSE_SECONDS < listed.began and not meets(spans, at, listed.began):
+            if at is not None and at + LAPSE_SECONDS < listed.began:
                 yield Breach(Law.LEFT, f"{reservation} is live {listed.began - at:.2f} s after its contact left it")
 
 
@@ -192,10 +195,10 @@ def _beats(facts: Facts, spans: Sequence[Span]) -> Iterator[Breach]:
             continue
         due = before[-1].ended + before[-1].wait + HEARTBEAT_SECONDS
         back = any(
-            set_.status == "ONLINE" and set_.ended > before[-1].began
+            set_.status == "ONLINE" and set_.began < call.ended and set_.ended > before[-1].began
             for set_ in facts.status.get((call.site, call.agent), ())
         )
-        if call.began > due and not back and not meets(spans, due - HEARTBEAT_SECONDS - BEFORE, call.began):
+        if call.began > due and not back and not meets(spans, due - HEARTBEAT_SECONDS, call.began):
             yield Breach(Law.LATE, f"{call.agent} is ONLINE {call.began - due:.2f} s after the heartbeats ceased")
 
 

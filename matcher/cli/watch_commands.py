@@ -26,11 +26,15 @@ async def events(
     session: Session,
     pool: Annotated[str, typer.Option("--pool", help="Only contacts of this pool.")] = "",
     resume: Annotated[str, typer.Option("--resume", help="Start after the answer with this resume_token.")] = "",
+    last: Annotated[
+        int, typer.Option("--last", min=0, max=10_000, help="Begin with what the last so many changes of the site say.")
+    ] = 0,
     count: Count = None,
 ) -> None:
     """Print the steps of all contacts as they happen; a broken stream is resumed without a gap."""
     async with session.client() as client:
-        printed, answers = 0, client.watch_events(pool=pool, resume_token=resume, on_break=session.note_break)
+        printed = 0
+        answers = client.watch_events(pool=pool, resume_token=resume, last_events=last, on_break=session.note_break)
         async with aclosing(answers) as stream:
             async for answer in stream:
                 _print_event(session, answer)

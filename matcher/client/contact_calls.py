@@ -87,14 +87,22 @@ class ContactCalls(Connection):
                     yield event
 
     async def watch_events(
-        self, *, pool: str = "", resume_token: str = "", on_break: Callable[[MatcherCallError], None] = lambda _: None
+        self,
+        *,
+        pool: str = "",
+        resume_token: str = "",
+        last_events: int = 0,
+        on_break: Callable[[MatcherCallError], None] = lambda _: None,
     ) -> AsyncGenerator[pb.WatchEventsResponse, None]:
         """Yield the events of all contacts of the site, or of a pool; an answer without an event is a sign of life.
 
         The stream resumes by itself without a gap. Another process goes on with the resume_token of the last answer.
+        last_events: without a token, begin with what the last so many changes of the site say; at most 10,000.
         on_break: called with the error each time that the stream breaks off.
         """
-        request = pb.WatchEventsRequest(parent=self.parent, pool=self.name("pools", pool), resume_token=resume_token)
+        request = pb.WatchEventsRequest(
+            parent=self.parent, pool=self.name("pools", pool), resume_token=resume_token, last_events=last_events
+        )
         silence = self.deadlines.watch_silence
         answers = resuming(lambda: self._watch(self._routing.WatchEvents, request, silence), on_break)
         async with aclosing(answers) as stream:

@@ -167,7 +167,12 @@ class MatcherClient:
         on_break: Callable[[MatcherCallError], None] = ...,
     ) -> Stream[routing_pb2.ContactEvent]: ...
     def watch_events(
-        self, *, pool: str = ..., resume_token: str = ..., on_break: Callable[[MatcherCallError], None] = ...
+        self,
+        *,
+        pool: str = ...,
+        resume_token: str = ...,
+        last_events: int = ...,
+        on_break: Callable[[MatcherCallError], None] = ...,
     ) -> Stream[routing_pb2.WatchEventsResponse]: ...
     def create_agent(
         self, agent_id: str, agent: roster_pb2.Agent, *, deadline: float | None = ...

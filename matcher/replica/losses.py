@@ -45,17 +45,17 @@ class Losses:
         heard_at: when the store last answered (time.monotonic). The step with the cause LOST reaches every watch at
         every process. Raises StoreUnavailable.
         """
-        known, self._last = list(self._last.values()), {}
-        if time.monotonic() - heard_at > MOST_AWAY_SECONDS:
-            return
-        for start in range(0, len(known), BATCH):
+        known, kept = list(self._last.values()), dict[str, ContactEvent]()
+        for start in range(0, 0 if time.monotonic() - heard_at > MOST_AWAY_SECONDS else len(known), BATCH):
             batch = known[start : start + BATCH]
             stored = await self._contacts.sequences(self._site, [event.contact for event in batch])
             for event, sequence in zip(batch, stored, strict=True):
                 if sequence < event.sequence:
                     await self._lost(event)
                 elif sequence == event.sequence:
-                    self._last[event.contact] = event
+                    kept[event.contact] = event
+        # Only now: where the store went away meanwhile, all of it is compared again.
+        self._last = kept
 
     def end(self) -> None:
         """Tell the watches of this process that the store came back without the site: all of it is lost."""

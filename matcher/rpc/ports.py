@@ -147,9 +147,12 @@ class WatchService(Protocol):
         """
 
     def events(
-        self, site: str, pool: str | None, resume: StreamPlace | None
+        self, site: str, pool: str | None, resume: StreamPlace | None, last: int = 0
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        """Yield the events of all contacts, each with the place to resume from; None: a sign of life."""
+        """Yield the events of all contacts, each with the place to resume from; None: a sign of life.
+
+        last: begin with what the last so many changes say, where nothing is resumed.
+        """
 
     def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
         """Yield an agent's live reservations, then each as it changes; None: a sign of life."""

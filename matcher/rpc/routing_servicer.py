@@ -170,9 +170,9 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self, request: pb.WatchEventsRequest, _context: Context
     ) -> AsyncGenerator[bytes, None]:
         """Stream the events of all contacts of a pool, or of a site; each answer is encoded already."""
-        site, pool, resume = check_contacts.watch_events(request, EVENTS)
+        site, pool, resume, last = check_contacts.watch_events(request, EVENTS)
         with self._streams.of_site(site):
-            async with aclosing(self._watch.events(site, pool, resume)) as events:
+            async with aclosing(self._watch.events(site, pool, resume, last)) as events:
                 async for event, place in events:
                     yield self.encoded_events.answer(site, event, place)
 

@@ -107,16 +107,19 @@ class WatchService:
                     events = await self._contacts.history(site, contact)
 
     async def events(
-        self, site: str, pool: str | None, resume: StreamPlace | None
+        self, site: str, pool: str | None, resume: StreamPlace | None, last: int = 0
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
         """Yield the events of all contacts of a site, or of a pool, each with the place to resume from.
 
-        resume: the events after this place come first; None: only new events. A sign of life (None) comes first, and
+        resume: the events after this place come first; None: only new events, after those of the `last` so many changes
+        that are kept. A sign of life (None) comes first, and
         after every `sign_seconds` without an event. Raises PoolNotFound, EventsForgotten.
         """
         replica = await self._sites.replica(site)
         if pool is not None:
             await replica.pools.pool(pool)
+        if resume is None and last:
+            resume = await self._events.before_the_last(site, last)
         place = resume or await self._events.end(site)
         page = await self._after(site, place)
         yield None, place

@@ -39,6 +39,16 @@ class EventStore:
         last = await self._connection.run("XREVRANGE", Keys(site).load, "+", "-", "COUNT", 1)
         return _place(last[0]) if last else StreamPlace(0, 0)
 
+    async def before_the_last(self, site: str, most: int) -> StreamPlace:
+        """Return the place that the last `most` entries follow, or all that are kept, in two reads."""
+        end = await self.end(site)
+        if not end.number:
+            return end
+        start = f"0-{max(end.number - most, 1)}"
+        first = await self._connection.run("XRANGE", Keys(site).load, start, "+", "COUNT", 1)
+        place = _place(first[0]) if first else end
+        return StreamPlace(0, 0) if place.number == 1 and end.number <= most else place
+
     async def after(self, site: str, place: StreamPlace, most: int) -> Steps | Forgotten:
         """Read at most `most` events after a place, if they are still stored.
 

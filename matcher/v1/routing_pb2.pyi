@@ -2585,6 +2585,7 @@ class WatchEventsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    LAST_EVENTS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     pool: _builtins.str
@@ -2593,16 +2594,21 @@ class WatchEventsRequest(_message.Message):
     """The resume_token of the last answer that the caller has processed. Empty: from now on. A token from too long ago is
     refused with OUT_OF_RANGE: read ListContacts, then watch again.
     """
+    last_events: _builtins.int
+    """Without a resume_token: begins with what the last so many changes of the site say of contacts, as far as they are kept,
+    and goes on with new events. 0: from now on. At most 10,000. A stream that resumes reads nothing of it.
+    """
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         pool: _builtins.str = ...,
         resume_token: _builtins.str = ...,
+        last_events: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "pool", b"pool", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_events", b"last_events", "parent", b"parent", "pool", b"pool", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

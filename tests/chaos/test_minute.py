@@ -19,6 +19,6 @@ async def test_a_minute_of_chaos_breaks_no_law() -> None:
     assert verdict.breaches == ()
     assert played.failures == []
     assert played.logged == []
-    assert len({record.what for record in played.records if isinstance(record, h.Fault)}) >= 5
+    assert len({record.what for record in played.records if isinstance(record, h.Fault)}) >= 2
     assert verdict.claims["holds_certain"] > 30
     assert verdict.claims["probes"] > 50

@@ -260,14 +260,14 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         ("watch_contact", ("default", "C:1", 7, False)),
     ),
     "watch a site": (
-        routing.WatchEventsRequest(parent="sites/default"),
-        ("watch_events", ("default", None, None)),
+        routing.WatchEventsRequest(parent="sites/default", last_events=50),
+        ("watch_events", ("default", None, None, 50)),
     ),
     "resume watching a pool": (
         routing.WatchEventsRequest(
             parent="sites/default", pool=BILLING_NAME, resume_token=page_token("17-1795000000123", "events")
         ),
-        ("watch_events", ("default", "billing", StreamPlace(17, NOW_MS))),
+        ("watch_events", ("default", "billing", StreamPlace(17, NOW_MS), 0)),
     ),
     "watch a desk": (
         people.WatchReservationsRequest(parent=MAYA_NAME),

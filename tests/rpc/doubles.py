@@ -244,9 +244,9 @@ class WatchDouble(Double):
             yield ContactSign(EVENT, NOW_MS + 1_000, Queued(3, 40_000, NOW_MS + 60_000))
 
     async def events(
-        self, site: str, pool: str | None, resume: StreamPlace | None
+        self, site: str, pool: str | None, resume: StreamPlace | None, last: int = 0
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        yield self.record("watch_events", (EVENT, StreamPlace(EVENT.number, EVENT.at_ms)), site, pool, resume)
+        yield self.record("watch_events", (EVENT, StreamPlace(EVENT.number, EVENT.at_ms)), site, pool, resume, last)
 
     async def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
         yield self.record("watch_reservations", OFFER, site, agent)

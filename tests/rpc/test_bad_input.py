@@ -293,8 +293,8 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "nothing to touch": (routing.TouchReservationRequest(fence=-1), {"name", "fence"}),
     "no contact to watch": (routing.WatchContactRequest(name=SITE, after_sequence=-1), {"name", "after_sequence"}),
     "events without a site, from no token": (
-        routing.WatchEventsRequest(pool=MAYA, resume_token="7"),
-        {"parent", "pool", "resume_token"},
+        routing.WatchEventsRequest(pool=MAYA, resume_token="7", last_events=10_001),
+        {"parent", "pool", "resume_token", "last_events"},
     ),
     "events from the token of a list": (
         routing.WatchEventsRequest(parent=SITE, resume_token=page_token("17-5", "contacts")),

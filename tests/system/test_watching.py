@@ -124,6 +124,26 @@ async def test_a_watcher_resumes_at_any_server_without_a_gap(pair: Pair) -> None
             assert said((await steps(last, 1))[0].event) == ("c-9", "RESERVED", "OFFERED")
 
 
+async def test_a_watcher_begins_with_what_has_just_happened(service: Server) -> None:
+    """With more changes than the site has had every step comes, with one the last; then what happens next."""
+    async with service.client(await service.site()) as client:
+        await hire(client, {"bea": person("I keep honey bees.")})
+        async with aclosing(client.watch_events(last_events=5)) as empty:
+            assert not (await anext(empty)).HasField("event")
+            await a_life(client, "c-1")
+            assert [said(answer.event) for answer in await steps(empty, 3)] == [("c-1", *step) for step in LIFE]
+        async with aclosing(client.watch_events(last_events=10_000)) as whole:
+            heard = await steps(whole, 3)
+            assert [said(answer.event) for answer in heard] == [("c-1", *step) for step in LIFE]
+            await client.route(BEES, contact_id="c-2")
+            assert said((await steps(whole, 1))[0].event) == ("c-2", "RESERVED", "OFFERED")
+        async with aclosing(client.watch_events(last_events=1)) as newest:
+            assert said((await steps(newest, 1))[0].event) == ("c-2", "RESERVED", "OFFERED")
+        token = heard[1].resume_token
+        async with aclosing(client.watch_events(resume_token=token, last_events=10_000)) as resumed:
+            assert [said(answer.event)[0] for answer in await steps(resumed, 2)] == ["c-1", "c-2"]
+
+
 async def test_a_token_of_another_life_of_the_site_is_refused(service: Server) -> None:
     """After the site was removed and created again, and had as many events, an old token is refused."""
     site = await service.site()

@@ -13,6 +13,8 @@ from matcher.rpc.validation.violations import Violations
 from matcher.v1 import routing_pb2
 
 MOST_SEQUENCE: Final = 2**63 - 1
+MOST_LAST: Final = 10_000
+"""Changes of a site that a watch begins with."""
 
 _STATES: Final[dict[int, ContactState]] = {number: state for state, number in CONTACT_STATE.items()}
 _PLACE: Final = re.compile(r"(\d{1,18})-(\d{1,18})").fullmatch
@@ -41,8 +43,10 @@ def watch_contact(request: routing_pb2.WatchContactRequest) -> tuple[str, str, i
     return site, contact, after
 
 
-def watch_events(request: routing_pb2.WatchEventsRequest, listing: str) -> tuple[str, str | None, StreamPlace | None]:
-    """Check a WatchEventsRequest; return site, pool, place to resume from; raise FieldsInvalid."""
+def watch_events(
+    request: routing_pb2.WatchEventsRequest, listing: str
+) -> tuple[str, str | None, StreamPlace | None, int]:
+    """Check a WatchEventsRequest; return site, pool, place to resume from, last changes; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
@@ -54,8 +58,9 @@ def watch_events(request: routing_pb2.WatchEventsRequest, listing: str) -> tuple
             place = StreamPlace(int(match[1]), int(match[2]))
         elif token:
             wrong.note("resume_token", "is not a token of this stream")
+    last = wrong.between("last_events", request.last_events, 0, MOST_LAST)
     wrong.refuse()
-    return site, pool, place
+    return site, pool, place, last
 
 
 def resume_token(place: StreamPlace) -> str:

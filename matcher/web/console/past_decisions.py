@@ -59,7 +59,7 @@ def replayed(records: Sequence[pb.Decision], floor: float | None, tolerance: flo
 
 def _sentence(total: int, changed: int) -> str:
     if not total:
-        return "The service holds no decision of this pool, so there is nothing to make again."
+        return "The service holds no decision of this pool any more, so there is nothing to make again."
     if not changed:
         return f"None of the newest {total:,} decisions would have gone otherwise."
     return f"{changed:,} of the newest {total:,} decisions would have gone otherwise."

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Final
 
 from matcher.v1 import routing_pb2 as pb
 from matcher.web.console.access import reason_of
+from matcher.web.console.story import DECIDES
 from matcher.web.console.visitor import Visitor
 from matcher.web.faults import Fault
 
 MOST: Final = 200
 """Decisions that are made again before a value is saved."""
+CHANGES: Final = 5_000
+"""Changes of the site that are looked through for decisions."""
+QUIET_SECONDS: Final = 0.7
+"""After so long without an event the stream has told what was before."""
+READ_SECONDS: Final = 5.0
 AT_ONCE: Final = 16
 PAGES: Final = 5
-GONE: Final = frozenset({"DECISION_NOT_FOUND", "PERMISSION_DENIED"})
+GONE: Final = frozenset({"DECISION_NOT_FOUND", "RESERVATION_NOT_FOUND", "PERMISSION_DENIED"})
 
 
 async def newest_decisions(visitor: Visitor, pool: str) -> list[pb.Decision]:
-    """Return the records behind the newest reservations of a pool that live, the newest first. Raises Fault."""
+    """Return the records behind the newest reservations of a pool, the newest first, at most 200. Raises Fault.
+
+    They are those of the offers and conversations that live, and of those that the stream of events still tells of.
+    """
+    live, told = await asyncio.gather(_live(visitor, pool), _told(visitor, pool))
+    told = [name for name in told if name not in live]
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def read(reservation: str) -> pb.Decision | None:
+        async with turns:
+            try:
+                decision = live.get(reservation) or await _decision_of(visitor, reservation)
+                return await visitor.ask(visitor.stubs.routing.GetDecision, pb.GetDecisionRequest(name=decision))
+            except Fault as fault:
+                if reason_of(fault) in GONE:
+                    return None
+                raise
+
+    found = await asyncio.gather(*(read(name) for name in [*list(live)[:MOST], *told[:MOST]]))
+    records = {record.name: record for record in found if record is not None}
+    return sorted(records.values(), key=lambda one: one.create_time.ToNanoseconds(), reverse=True)[:MOST]
+
+
+async def _live(visitor: Visitor, pool: str) -> dict[str, str]:
+    """Return the decisions of the reservations that live, by reservation, the newest first."""
     request = pb.ListReservationsRequest(parent=visitor.site_name, page_size=1_000)
     held: list[pb.Reservation] = []
     for _ in range(PAGES):
@@ -29,21 +59,29 @@ async def newest_decisions(visitor: Visitor, pool: str) -> list[pb.Decision]:
             break
         request.page_token = answer.next_page_token
     held.sort(key=lambda one: one.create_time.ToNanoseconds(), reverse=True)
-    return await decisions(visitor, (one.decision for one in held[:MOST]))
+    return {one.name: one.decision for one in held}
 
 
-async def decisions(visitor: Visitor, names: Iterable[str]) -> list[pb.Decision]:
-    """Return the records that are still kept, a few at a time. Raises Fault."""
-    turns = asyncio.Semaphore(AT_ONCE)
+async def _told(visitor: Visitor, pool: str) -> list[str]:
+    """Return the reservations that the last changes of the site tell of, the newest first."""
+    request = pb.WatchEventsRequest(parent=visitor.site_name, pool=pool, last_events=CHANGES)
+    names: dict[str, None] = {}
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async with aclosing(visitor.follow(visitor.stubs.routing.WatchEvents, request)) as answers:
+                while True:
+                    answer = await asyncio.wait_for(anext(answers), QUIET_SECONDS)
+                    if answer.event.cause in DECIDES and answer.event.reservation:
+                        names.pop(answer.event.reservation, None)
+                        names[answer.event.reservation] = None
+    except (TimeoutError, StopAsyncIteration):
+        pass  # the stream is quiet: it has told what was before
+    except Fault as fault:
+        if reason_of(fault) not in {"PERMISSION_DENIED", "EVENTS_FORGOTTEN", "TOO_MANY_STREAMS"}:
+            raise
+    return list(reversed(names))
 
-    async def read(name: str) -> pb.Decision | None:
-        async with turns:
-            try:
-                return await visitor.ask(visitor.stubs.routing.GetDecision, pb.GetDecisionRequest(name=name))
-            except Fault as fault:
-                if reason_of(fault) in GONE:
-                    return None
-                raise
 
-    found = await asyncio.gather(*(read(name) for name in dict.fromkeys(names)))
-    return [record for record in found if record is not None]
+async def _decision_of(visitor: Visitor, reservation: str) -> str:
+    request = pb.GetReservationRequest(name=reservation)
+    return (await visitor.ask(visitor.stubs.routing.GetReservation, request)).decision

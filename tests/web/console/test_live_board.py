@@ -17,6 +17,7 @@ from matcher.web.console.render import environment
 
 FIONA = AgentFacts(
     agent="fiona",
+    etag="1",
     shown="Fiona",
     status="online",
     reason="",
@@ -131,8 +132,10 @@ def test_why_nobody_answers_is_said(agents: list[AgentFacts], contact: Waiting |
 def test_full_agents_are_the_reason() -> None:
     """Everybody is online and has no room."""
     held = (CHAT, replace(CHAT, reservation="r2"))
-    found = diagnosis_of([line_of(FIONA, held)], {"fiona": FIONA}, [Waiting("c", "default", "chat", 0)])
-    assert found == "All 1 who are online are taken: 1 talking."
+    ben = replace(FIONA, agent="ben", status="away", reason="no heartbeat")
+    people, waits = {"fiona": FIONA, "ben": ben}, [Waiting("c", "default", "chat", 0)]
+    found = diagnosis_of([line_of(FIONA, held), line_of(ben, ())], people, waits)
+    assert found == "All 1 who are online are taken: 1 talking; 1 away (1: no heartbeat)."
 
 
 def test_only_what_changed_is_sent() -> None:

@@ -183,7 +183,9 @@ def diagnosis_of(lines: Sequence[Line], agents: Mapping[str, AgentFacts], waitin
     if not waiting:
         return ""
     if not any(line.room for line in able):
-        return f"All {len(able)} who are online are taken: {_listed(_counts(able))}."
+        others = [line for line in lines if line not in able]
+        rest = f"; {_listed(_counts(others))}{_why_away(others)}" if others else ""
+        return f"All {len(able)} who are online are taken: {_listed(_counts(able))}{rest}."
     first = waiting[0]
     lacks: Counter[str] = Counter()
     for line in able:

@@ -19,6 +19,7 @@ class AgentFacts:
     """An agent: who it is and what the agent could take. Ids, not names, of pools; costs and maxima by channel."""
 
     agent: str
+    etag: str
     shown: str
     status: str
     reason: str
@@ -59,10 +60,15 @@ class Waiting:
     estimate: float | None = None
 
 
-def agent_facts(agent: Agent) -> AgentFacts:
-    """Return the facts of an agent."""
+def agent_facts(agent: Agent, known: Mapping[str, AgentFacts] | None = None) -> AgentFacts:
+    """Return the facts of an agent; known: of before, for an agent who has not changed."""
+    before = (known or {}).get(_id(agent.name))
+    idle_since = _seconds(agent.idle_since)
+    if before is not None and before.etag == agent.etag and before.idle_since == idle_since:
+        return before
     return AgentFacts(
         agent=_id(agent.name),
+        etag=agent.etag,
         shown=agent.display_name or _id(agent.name),
         status=AgentStatus.Name(agent.status).lower(),
         reason=agent.status_reason,
@@ -71,7 +77,7 @@ def agent_facts(agent: Agent) -> AgentFacts:
         channels={one.channel: (one.cost, one.max) for one in agent.capacity.channels},
         languages=frozenset(_primary(language) for language in agent.languages),
         skills={skill.skill: skill.level for skill in agent.skills},
-        idle_since=_seconds(agent.idle_since),
+        idle_since=idle_since,
         changed=_seconds(agent.update_time),
     )
 

@@ -199,7 +199,7 @@ class Follower:
         agents: list[AgentFacts] = []
         while True:
             page = await self._access.ask(self._access.stubs.roster.ListAgents, request)
-            agents.extend(agent_facts(agent) for agent in page.agents)
+            agents.extend(agent_facts(agent, self.floor.agents) for agent in page.agents)
             if not page.next_page_token:
                 break
             request.page_token = page.next_page_token
