@@ -192,7 +192,7 @@ class SiteLoad:
             draw = 1.0 if self.draining else rng.random()
             if draw < habits.ignores:
                 return
-            await asyncio.sleep(rng.uniform(*habits.answer))
+            await asyncio.sleep(rng.uniform(*habits.answer) * (0.2 if self.draining else 1.0))
             if draw < habits.ignores + habits.declines:
                 decline = pb.DeclineReservationRequest(name=name)
                 await self.wire.insist(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from structlog.testing import capture_logs
 
-from matcher.auth.principal import Principal, PrincipalKind, set_principal
+from matcher.auth.principal import NOBODY, Principal, PrincipalKind, set_principal
 from matcher.errors import PermissionDenied, QuotaExceeded
 from matcher.rpc.interceptors.refusal_log import MOST_DENIALS, RefusalLog
 
 DELETE = "/matcher.v1.RosterService/DeleteSite"
+
+
+@pytest.fixture(autouse=True)
+def nobody_afterwards() -> Iterator[None]:
+    """Leave no principal to the tests that follow."""
+    yield
+    set_principal(NOBODY)
 
 
 def denied(log: RefusalLog, name: str, *, times: int = 1) -> None:
