@@ -19,8 +19,8 @@ CUSTOMER_BYTES: Final = 128 * KIB
 BATCH_BYTES: Final = 16 * MIB
 """256 messages of 8,000 characters of four bytes are 8 MiB, with everything else that they may ask for twice that."""
 OUTCOMES_BYTES: Final = 3 * MIB
-"""500 outcomes with 16 metrics each, and praise of 1,000 characters of four bytes, are 2.7 MiB. 16 MiB of empty outcomes
-took 0.5 GB and held the event loop up for half a second before they were refused."""
+"""500 outcomes with 16 metrics each, and praise of 1,000 characters of four bytes, are 2.7 MiB. 16 MiB of empty
+outcomes took 0.5 GB and held the event loop up for half a second before they were refused."""
 SMALL_BYTES: Final = 64 * KIB
 """Ids, names, durations and a policy; the largest are 16 handles of 256 characters of four bytes, 16 KiB."""
 GRPC_BYTES: Final = BATCH_BYTES + MIB
