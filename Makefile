@@ -23,11 +23,13 @@ TUNE ?=
 SIMULATE ?=
 CHAOS ?=
 IMPACT ?=
+BOUNDS ?=
+FUZZ ?=
 JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-long chaos-bugs impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-long chaos-bugs bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +77,12 @@ simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every 
 
 chaos: $(BENCH_SETUP) ## Attacks the service for ten minutes and judges it by what its clients saw; build/chaos.json; CHAOS="--seed 2"
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos --history build/chaos-history.jsonl $(CHAOS)
+
+bounds: $(BENCH_SETUP) ## Measures the worst request of every method and the worst text of every reader: build/bounds.json, 15 minutes
+	@MATCHER_TEST_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.bounds $(BOUNDS)
+
+fuzz: $(BENCH_SETUP) ## Sends random, mutated and hostile input for five minutes; adds its counts to build/fuzz.json; FUZZ="--seconds 60"
+	@MATCHER_TEST_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.fuzz $(FUZZ)
 
 chaos-long: $(BENCH_SETUP) ## The same for half an hour: one piece of a long attack, each with a seed of its own; CHAOS="--seed 7"
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos --seconds 1800 --history build/chaos-history.jsonl $(CHAOS)

@@ -6,6 +6,7 @@ Programs also write the array into an object, as {"agents": […]}: what stands 
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -45,7 +46,7 @@ def read_entries(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow
             yield _entry(number, value)
     except UnicodeDecodeError:
         yield BadRow.of(number + 1, "entry", f"is not UTF-8{TORN}")
-    except ijson.JSONError as error:
+    except (ijson.JSONError, json.JSONDecodeError) as error:  # the latter by the library's parser in Python
         # The library shows the place by a drawing over several lines; the file's text does not belong in an error.
         reason = re.split(r"\\n|\n", str(error).removeprefix("b'"))[0].rstrip(". ")
         fault = "UTF-8" if re.search("UTF-?8|utf-8", reason) else f"JSON: {reason}"
@@ -65,7 +66,7 @@ def _list_in(data: bytes) -> str:
                 array = ""
             elif event == "map_key" and path == array and value == "id":
                 return array
-    except (ijson.JSONError, UnicodeDecodeError):
+    except (ijson.JSONError, json.JSONDecodeError, UnicodeDecodeError):
         pass
     return ""
 

@@ -21,6 +21,8 @@ SHORTEST_NAME: Final = 4
 """Letters of a name in Latin script: shorter ones are tags, also wrong ones, and names of other languages ("ua")."""
 _BETWEEN: Final = re.compile(r"\s*[,;|/&+\n\uff0c\u3001\uff1b]\s*|\s+(?:and|und|et|y|e|en|og|och|i|и)\s+")
 """Stands between languages where a text names several."""
+_NUL: Final = "\x00"
+"""Ends the keys of the library's trie: a name that holds it is looked up in foreign memory."""
 _MEMBER_OF: Final = "/"
 """Marks the name under which an agent is found who speaks a member of a macrolanguage. No tag has it."""
 
@@ -53,6 +55,8 @@ def _tag_of(written: str) -> str:
         return written
     name = written.strip()
     if name.isascii() and len(name) < SHORTEST_NAME:
+        return ""
+    if _NUL in name:
         return ""
     try:
         return str(langcodes.find(name))

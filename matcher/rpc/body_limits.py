@@ -18,6 +18,9 @@ CUSTOMER_BYTES: Final = 128 * KIB
 """16 interests of 512 and their sources of 128 characters of four bytes are 40 KiB, and 16 handles 16 KiB more."""
 BATCH_BYTES: Final = 16 * MIB
 """256 messages of 8,000 characters of four bytes are 8 MiB, with everything else that they may ask for twice that."""
+OUTCOMES_BYTES: Final = 3 * MIB
+"""500 outcomes with 16 metrics each, and praise of 1,000 characters of four bytes, are 2.7 MiB. 16 MiB of empty
+outcomes took 0.5 GB and held the event loop up for half a second before they were refused."""
 SMALL_BYTES: Final = 64 * KIB
 """Ids, names, durations and a policy; the largest are 16 handles of 256 characters of four bytes, 16 KiB."""
 GRPC_BYTES: Final = BATCH_BYTES + MIB
@@ -81,7 +84,7 @@ _BY_SERVICE: Final = {
     feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"]: {
         "GetImpactReport": SMALL_BYTES,
         "RecordOutcome": SMALL_BYTES,
-        "RecordOutcomes": BATCH_BYTES,
+        "RecordOutcomes": OUTCOMES_BYTES,
         "GetOutcomes": SMALL_BYTES,
         "ListPraise": SMALL_BYTES,
         "WatchPraise": SMALL_BYTES,

@@ -101,3 +101,10 @@ TAGS = st.sampled_from(sorted({*MACROLANGUAGES, *MACROLANGUAGES.values(), *LANGU
 def test_the_names_of_the_index_say_the_same(asked: str, spoken: str) -> None:
     """For any two languages: an agent is found by the names exactly if the language is met."""
     assert (not set(found_under(spoken)).isdisjoint(looked_up(asked))) is meets(asked, spoken)
+
+
+@pytest.mark.parametrize("written", ["\x00", "\x00Deutsch", "German\x00", "ab\x00cd"])
+def test_a_text_with_a_nul_names_no_language(written: str) -> None:
+    """The library would look such a name up in memory that is not its own."""
+    assert tag_of(written) == ""
+    assert several(written) == ()

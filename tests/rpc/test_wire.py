@@ -12,6 +12,7 @@ import pytest
 from matcher.rpc.body_limits import GRPC_BYTES, LIMITS, ROUTE_BYTES, limit_of
 from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.server import drain
+from matcher.rpc.validation import feedback
 from matcher.v1 import customers_pb2 as customers
 from matcher.v1 import feedback_pb2, keys_pb2
 from matcher.v1 import roster_pb2 as people
@@ -151,6 +152,22 @@ async def test_a_body_above_the_limit_of_its_method_is_refused_before_it_is_deco
     if not method.endswith(("/ListSites", "/ListKeys")):  # their empty requests are valid
         assert (await failure(call(padded(limit)))).reason == "FIELDS_INVALID"
     assert service.calls() == []
+
+
+def test_the_largest_outcomes_that_are_accepted_fit_into_the_limit_of_their_batch() -> None:
+    """500 outcomes with everything that may be said of each, in letters of four bytes."""
+    batch = feedback_pb2.RecordOutcomesRequest(parent=f"sites/{'s' * 63}")
+    for _ in range(500):
+        one = batch.requests.add(contact=f"sites/{'s' * 63}/contacts/{'c' * 128}")
+        one.outcome.source = "s" * 63
+        one.outcome.csat = one.outcome.nps = 5
+        one.outcome.observed_time.GetCurrentTime()
+        one.outcome.returned_within.FromSeconds(86_400)
+        one.contact_create_time.GetCurrentTime()
+        one.outcome.metrics.update({f"{number:02}" + "m" * 61: 1.5 for number in range(16)})
+        one.praise.text, one.praise.agreed = "😀" * 1_000, True
+    assert feedback.batch(batch)
+    assert batch.ByteSize() <= limit_of("/matcher.v1.FeedbackService/RecordOutcomes")
 
 
 async def test_a_message_of_a_batch_has_the_limit_of_a_message_alone(service: Service) -> None:

@@ -1,0 +1,1 @@
+"""Fuzz: random, mutated and grammar-made requests, files and records, of which none may end in a fault."""
