@@ -12,8 +12,10 @@ BYTES_PER_WORK: Final = 128
 """So many further bytes are about 32 tokens, which take a core as long as an ordinary message, 2 ms."""
 BATCH_WORK: Final = 64
 """A single message of 8,000 letters has a work of 62: a batch of more than that has places of its own."""
+MOST_MESSAGES: Final = 256
+"""Messages of a batch."""
 MOST_FIELDS: Final = 1_024
-"""Fields of a body that are looked at: a batch has 256 messages, so a body with more is no request of ours."""
+"""Fields of a body that are looked at: a body with more is no request of ours."""
 
 MOST_SITE: Final = 128
 """Bytes of a field that are read: more than the resource name of a site has."""
@@ -41,20 +43,26 @@ class CallCost(NamedTuple):
     """Who calls within the site; "": not known. The line of admission is fair among callers too."""
     batch: bool = False
     """Whether the call has a place of its own among the batches."""
+    unread: int = 0
+    """Of a batch with more fields than are looked at: its messages among those; 0: every field was looked at."""
 
 
 def call_cost(method: str, body: bytes) -> CallCost:
     """Return the cost of a call; a body that is no request costs what its bytes cost, and is refused when decoded."""
     is_batch = method == _BATCH
-    parent, messages = _parent_and_messages(body)
+    parent, messages, is_whole = _parent_and_messages(body)
     texts = max(1, messages) if is_batch else 1
     site = parent.decode("utf-8", "replace").removeprefix("sites/")
     work = texts + max(0, len(body) - ORDINARY_BYTES * texts) // BYTES_PER_WORK
-    return CallCost(work, len(body), site, "", is_batch and work > BATCH_WORK)
+    return CallCost(
+        work, len(body), site, "", is_batch and work > BATCH_WORK, 0 if is_whole or not is_batch else messages
+    )
 
 
-def _parent_and_messages(body: bytes) -> tuple[bytes, int]:
-    """Return the beginning of the last parent, and how many messages of a batch a body has, as far as it is protobuf.
+def _parent_and_messages(body: bytes) -> tuple[bytes, int, bool]:
+    """Return the beginning of the last parent, how many messages of a batch a body has, and whether these are all.
+
+    As far as the body is protobuf, and of its first fields.
 
     https://protobuf.dev/programming-guides/encoding/
     """
@@ -74,7 +82,7 @@ def _parent_and_messages(body: bytes) -> tuple[bytes, int]:
         elif number == _REQUESTS:
             messages += 1
         at += size
-    return parent, messages
+    return parent, messages, at >= end
 
 
 def _after(tag: int, body: bytes, at: int) -> int:

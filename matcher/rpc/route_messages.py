@@ -12,12 +12,12 @@ from matcher.model import Outcome
 from matcher.model.requests import RouteRequest
 from matcher.rpc import convert, status
 from matcher.rpc.body_limits import ROUTE_BYTES
+from matcher.rpc.call_cost import MOST_MESSAGES
 from matcher.rpc.ports import MatchingWindows
 from matcher.rpc.validation import routing as check
 from matcher.rpc.validation.violations import MISSING, Violations
 from matcher.v1 import routing_pb2 as pb
 
-MOST_MESSAGES: Final = 256
 AT_ONCE: Final = 16
 """Messages that are checked, or answers that are made, in one pass of the event loop: some 2 ms for long ones."""
 

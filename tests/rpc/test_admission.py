@@ -318,6 +318,18 @@ async def test_a_refusal_says_when_to_try_again_and_the_body_is_not_read(busy: B
     assert (busy.gate.admission.in_flight, busy.gate.admission.waiting) == (0, 0)
 
 
+async def test_a_batch_of_far_too_many_messages_is_refused_before_it_is_decoded(busy: Busy) -> None:
+    """Millions of empty messages would take a gigabyte; that the end of this body is no protobuf is never noticed."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{busy.port}") as channel:
+        batch: Any = channel.unary_unary("/matcher.v1.RoutingService/RouteMessages")
+        one = pb.RouteMessagesRequest(requests=[pb.RouteMessageRequest()]).SerializeToString()
+        refused = await failure(batch(one * 1_100 + b"\xff"))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELDS_INVALID")
+        assert refused.violations == {"requests": "has more than 1024 entries; at most 256 are allowed"}
+        read = await failure(batch(one * 1_000 + b"\xff"))
+        assert read.reason == "MESSAGE_MALFORMED"
+
+
 async def test_a_call_that_ends_a_conversation_never_waits(busy: Busy) -> None:
     """While a route is in flight and another waits, a reservation is completed and read at once."""
     first, second = busy.route("first"), busy.route("second")

@@ -7,9 +7,9 @@ from contextvars import ContextVar
 from typing import Final, TypeVar
 
 from matcher.auth.principal import NOBODY, current_principal
-from matcher.errors import ServiceOverloaded
+from matcher.errors import FieldsInvalid, FieldViolation, ServiceOverloaded
 from matcher.rpc.admission_queue import Admission
-from matcher.rpc.call_cost import CallCost, call_cost
+from matcher.rpc.call_cost import MOST_MESSAGES, CallCost, call_cost
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.health import Health
 from matcher.v1 import routing_pb2
@@ -77,11 +77,17 @@ class AdmissionGate:
     async def run(
         self, work: Callable[[bytes, Context], Awaitable[T]], method: str, body: bytes, context: Context
     ) -> T:
-        """Return what `work` makes of a body when the call is admitted; raise ServiceOverloaded if not."""
+        """Return what `work` makes of a body when the call is admitted; raise ServiceOverloaded if not.
+
+        Raises FieldsInvalid where a batch has far too many messages: decoding millions of empty ones takes a gigabyte.
+        """
         self._on_arrival()
+        cost = self._cost(method, body, context)
+        if cost.unread > MOST_MESSAGES:
+            wrong = f"has more than {cost.unread} entries; at most {MOST_MESSAGES} are allowed"
+            raise FieldsInvalid([FieldViolation("requests", wrong)])
         if not self._health.serving:
             return await work(body, context)
-        cost = self._cost(method, body, context)
         admission = self._batches if cost.batch else self._admission
         if not await admission.enter(cost):
             raise ServiceOverloaded
