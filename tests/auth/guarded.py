@@ -18,7 +18,7 @@ from matcher.config import load
 from matcher.errors import CredentialsMissing, MatcherError
 from matcher.rpc.interceptors.sign_in import SignIn
 from matcher.rpc.server import build_server
-from matcher.server import app
+from matcher.server import app, grpc_server
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
@@ -153,7 +153,7 @@ async def guarded_service(folder: Path) -> AsyncIterator[Guarded]:
     settings = load({}, data_dir=folder / "data", listen="127.0.0.1:0", metrics_listen="", model_cache=model_cache())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StoreClient, "_count", counted)
-        patch.setattr(app, "build_server", _asking(SignIn(callers)))
+        patch.setattr(grpc_server, "build_server", _asking(SignIn(callers)))
         async with app.running(settings) as address:
             store = await EmbeddedStore.open(EmbeddedSettings(folder / "data"))
             try:
