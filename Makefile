@@ -97,7 +97,7 @@ canaries: setup ## Says 10,000 words of people to a service and searches all tha
 	@CANARIES=10000 $(BIN)/python -m pytest tests/privacy
 
 test: setup ## Runs all tests against a real store, JOBS files at once (2); JOBS=0 one after another
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 quick: setup ## Lint, types, and the tests that need no model and no server; under a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"

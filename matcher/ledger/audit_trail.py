@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from matcher.ledger.database import LedgerDatabase
 from matcher.ledger.statements import insert_new
@@ -78,20 +78,25 @@ class LedgerTrail:
     def forget(self, site: str, named: Callable[[str], bool]) -> None:
         """Remove from a site's records the values that name a person, and all of the person's own records."""
         with self._database.transaction() as connection:
-            rows = connection.execute(select(AUDIT_VALUES).where(AUDIT_VALUES.c.site == site)).all()
-            for row in rows:
-                clear = _clear(row.clear)
-                left = without(clear, named)
-                if left == clear:
-                    continue
-                this = AUDIT_VALUES.c.number == row.number
-                if left:
-                    said = msgspec.json.encode(left).decode()
-                    connection.execute(update(AUDIT_VALUES).where(this).values(clear=said))
-                else:
-                    connection.execute(delete(AUDIT_VALUES).where(this))
+            forget_values(connection, site, named)
         self._database.note_removal()
         self._database.empty_log()
+
+
+def forget_values(connection: Connection, site: str, named: Callable[[str], bool]) -> None:
+    """Remove values as `LedgerTrail.forget` does, within a transaction."""
+    rows = connection.execute(select(AUDIT_VALUES).where(AUDIT_VALUES.c.site == site)).all()
+    for row in rows:
+        clear = _clear(row.clear)
+        left = without(clear, named)
+        if left == clear:
+            continue
+        this = AUDIT_VALUES.c.number == row.number
+        if left:
+            said = msgspec.json.encode(left).decode()
+            connection.execute(update(AUDIT_VALUES).where(this).values(clear=said))
+        else:
+            connection.execute(delete(AUDIT_VALUES).where(this))
 
 
 def _clear(stored: str | None) -> Clear:

@@ -9,12 +9,14 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Select, and_, select, update
 
+from matcher.ledger.audit_trail import forget_values
 from matcher.ledger.database import LedgerDatabase
 from matcher.ledger.forgetting import forget_persons
 from matcher.ledger.lives import Row, apply_step, decimal, new_life
 from matcher.ledger.statements import insert_new, insert_or_replace
 from matcher.ledger.tables import CONTACTS, CORRECTIONS, GAPS, OUTCOMES, SITES, STEPS
-from matcher.model.steps import OUTCOME, UNMATCHED, Step
+from matcher.model.steps import NAMED, OUTCOME, UNMATCHED, Step
+from matcher.model.trail import names_and_ids
 
 AT_ONCE: Final = 500
 """Entries in a transaction."""
@@ -91,6 +93,9 @@ class LedgerWriter:
                 )
             if batch.forgets:
                 forget_persons(connection, batch.uid, batch.forgets, self._newest_digest)
+                names = {one.removeprefix(NAMED) for one in batch.forgets if one.startswith(NAMED)}
+                if names:
+                    forget_values(connection, batch.site, names_and_ids(names).__contains__)
             return Committed(len(steps), lost)
 
 

@@ -15,7 +15,10 @@ OUTCOME: Final = "OUTCOME"
 
 CUSTOMER: Final = "customer|"
 AGENT: Final = "agent|"
-"""What a person whose rows are to go begins with: the digest of a customer's handle follows, or an agent's id."""
+NAMED: Final = "named|"
+"""What a person whose rows are to go begins with: the digest of a customer's handle follows, or an agent's id, or the
+resource name of either, by which the audit trail has values of the person.
+"""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):

@@ -125,6 +125,12 @@ def without(clear: Clear, named: Callable[[str], bool]) -> Clear:
     return {key: value for key, value in clear.items() if not _names(value[1], named)}
 
 
+def names_and_ids(names: Iterable[str]) -> frozenset[str]:
+    """Return by what strings persons are named, of their resource names: these, and the ids alone."""
+    told = frozenset(names)
+    return told | {name.rpartition("/")[2] for name in told}
+
+
 def _names(value: str, named: Callable[[str], bool]) -> bool:
     if named(value):
         return True

@@ -23,7 +23,7 @@ from matcher.errors import (
 )
 from matcher.model import Agent, AgentChange, Page
 from matcher.model.resource_names import agent_name, customer_name, new_id, site_name
-from matcher.model.steps import AGENT, CUSTOMER
+from matcher.model.steps import AGENT, CUSTOMER, NAMED
 from matcher.services.agents import AgentService
 from matcher.services.customers import CustomerService
 from matcher.services.trail_follower import TrailFollower
@@ -124,7 +124,7 @@ class Forgetting:
         await self._rewrites.mark(site)
         await self._leave_unmanaged(site, agent)
         await self._agent_traces.remove(site, agent)
-        await self._outbox.note_forgets(site, {AGENT + agent})
+        await self._outbox.note_forgets(site, {AGENT + agent, NAMED + agent_name(site, agent)})
         if self._trail is not None:
             await self._trail.forget(site, {agent_name(site, agent)})
         await self._rewrites.mark(site)
@@ -178,7 +178,9 @@ class Forgetting:
         handles = [person.handle for person in persons if person.handle]
         traces = await self._traces.of_customers(site, customers, self._clocks.of(site).now_ms(), handles)
         # Before the customer's own records go: a call that is cut off finds the customer again.
-        await self._outbox.note_forgets(site, {CUSTOMER + digest for digest in traces.digests})
+        digests = {CUSTOMER + digest for digest in traces.digests}
+        named = {NAMED + customer_name(site, customer) for customer in customers}
+        await self._outbox.note_forgets(site, digests | named)
         holding = await self._traces.holding(site, traces)
         for reservation in holding:  # the wrap-up of a conversation that has ended
             with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):

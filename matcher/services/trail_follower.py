@@ -11,6 +11,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,7 +22,7 @@ import structlog
 from matcher.errors import LedgerAway, MatcherError
 from matcher.ledger.audit_trail import LedgerTrail
 from matcher.model.resource_names import new_id
-from matcher.model.trail import Chained, Head, TrailRecord, chain, salted
+from matcher.model.trail import Chained, Head, TrailRecord, chain, names_and_ids, salted
 from matcher.services.ledger import Ledger
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.pages import every_page
@@ -164,13 +165,17 @@ class TrailFollower:
         await self._store.note(site, say(name, None, None))
 
     async def forget(self, site: str, persons: Collection[str]) -> None:
-        """Remove the values of persons, given by their resource names, from the trail; the digests stay."""
+        """Remove the values of persons, given by their resource names, from the trail; the digests stay.
+
+        While the ledger is away its values stay until it has done what the outbox asks (NAMED).
+        """
         await self.drain(site)
-        named = {*persons, *(person.rpartition("/")[2] for person in persons)}.__contains__
+        named = names_and_ids(persons).__contains__
         await self._store.forget(site, named)
         if self._ledger.is_on:
             # Twice around the ledger: a record that is moved meanwhile is in the one or in the other.
-            await self._ledger.write(partial(LedgerTrail(self._ledger.database).forget, site, named))
+            with suppress(LedgerAway):
+                await self._ledger.write(partial(LedgerTrail(self._ledger.database).forget, site, named))
             await self._store.forget(site, named)
 
     def _chained(self, head: Head, site: str, uid: str, entries: Sequence[AuditEntry], lost: int) -> list[Chained]:

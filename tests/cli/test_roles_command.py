@@ -33,6 +33,7 @@ async def test_the_usage_of_a_site_is_shown_beside_its_quotas(service: Server) -
         ["agents", "0", "none"],
         ["pools", "1", "none"],
         ["waiting_contacts", "0", "none"],
+        ["open_offers", "0", "none"],
     ]
     (document,) = (await matcher("sites", "usage", site, "--server", service.target, "--json")).documents()
-    assert [one["quota"] for one in document["quotas"]] == ["agents", "pools", "waiting_contacts"]
+    assert [one["quota"] for one in document["quotas"]] == ["agents", "pools", "waiting_contacts", "open_offers"]

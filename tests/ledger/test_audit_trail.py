@@ -12,6 +12,9 @@ from sqlalchemy import delete
 from matcher.ledger.audit_trail import LedgerTrail
 from matcher.ledger.database import LedgerDatabase
 from matcher.ledger.tables import AUDIT_RECORDS
+from matcher.ledger.writer import Batch, LedgerWriter
+from matcher.model.resource_names import agent_name
+from matcher.model.steps import NAMED
 from matcher.model.trail import Chained, verify
 from matcher.services.ledger import Ledger
 from matcher.services.trail_follower import TrailFollower
@@ -117,3 +120,24 @@ async def test_a_store_that_lost_its_trail_goes_on_after_the_ledger(stage: Stage
     records = await every_record(stage, database)
     assert records[before.number].number == before.number + 1
     assert verify(records, KEYS.to_check_chain).flaws == ()
+
+
+async def test_who_was_forgotten_while_the_ledger_was_away_goes_when_it_is_back(
+    stage: Stage, database: LedgerDatabase
+) -> None:
+    """The outbox asks for the person's values by name, in the batch with which the writer goes on."""
+    follower = follower_of(stage, database)
+    await stage.put("ann")
+    await stage.put("bob")
+    await follower.follow()
+    await follower.move()
+    ann = agent_name(stage.site, "ann")
+
+    def values_of(agent: str) -> list[int]:
+        return [one.number for one in LedgerTrail(database).records() if f"agents/{agent}" in str(one.clear)]
+
+    before = values_of("bob")
+    assert len(values_of("ann")) == 1
+    batch = Batch(stage.site, "life", [], forgets=(NAMED + ann,))
+    LedgerWriter(database).commit(batch)
+    assert (values_of("ann"), values_of("bob")) == ([], before)
