@@ -88,11 +88,11 @@ async def test_an_interest_is_tried_at_once_and_nothing_is_saved(page: Page, ser
         )
         await page.goto(f"/console/sites/{site}/people/person/ann")
         await page.fill("#interest", "I bake bread from sourdough")
-        await page.click("text=Try it")
+        await page.click("main button:has-text('Try it')")
         await page.wait_for_selector(".tried")
         assert "Bob" in await page.inner_text(".tried")
         await page.fill("#interest", "x" * 600)
-        await page.click("text=Try it")
+        await page.click("main button:has-text('Try it')")
         await page.wait_for_selector(".tried:has-text('would not take it')")
         await seen(page)
         assert list((await client.agent("ann")).interests) == ["playing chess"]

@@ -38,17 +38,24 @@ QUIET_SECONDS: Final = 10.0
 """After this time the contacts are read also where no event has come: wrap-ups end without one."""
 SILENCE_SECONDS: Final = 45.0
 AGAIN_SECONDS: Final = 1.0
+DENIALS: Final = (401, 403, 404)
 UNSEEN_SECONDS: Final = 30.0
 """How long a floor is kept up to date after the last visitor has gone: a page that is loaded again begins at once."""
 
 
 class Follower:
-    """Keeps a floor. `version` grows with each change; `refusal` says why nothing is heard, None: all is well."""
+    """Keeps a floor. `version` grows with each change; `refusal` says why nothing is heard, None: all is well.
+
+    `answered`: the service gave the first agents, or refused them. `denied`: why there is no floor for this visitor: no
+    such site, or no right to see its agents.
+    """
 
     def __init__(self, access: Access, site: str) -> None:
         self.floor = Floor()
         self.version = 0
         self.refusal: Refusal | None = None
+        self.denied: Fault | None = None
+        self.answered = asyncio.Event()
         self.ready = asyncio.Event()
         self.seen = time.monotonic()
         self._access = access
@@ -89,9 +96,11 @@ class Follower:
             except* Fault as faults:
                 fault = next(fault for fault in faults.exceptions if isinstance(fault, Fault))
                 self.refusal = refusal_of(fault)
+                self.denied = fault if not self.floor.agents_at and fault.http in DENIALS else None
                 if reason_of(fault) in ("EVENTS_FORGOTTEN", "FIELDS_INVALID"):
                     self._tokens.clear()
                 self._tell_viewers()
+                self.answered.set()
                 self.ready.set()
             except* TimeoutError:
                 pass
@@ -101,7 +110,7 @@ class Follower:
         pools = await self._read_pools()
         await self._read_agents()
         await self._read_contacts()
-        self.refusal = None
+        self.refusal = self.denied = None
         self._tell_viewers()
         self.ready.set()
         scopes = await self._scopes(pools)
@@ -199,6 +208,7 @@ class Follower:
         agents: list[AgentFacts] = []
         while True:
             page = await self._access.ask(self._access.stubs.roster.ListAgents, request)
+            self.answered.set()
             agents.extend(agent_facts(agent, self.floor.agents) for agent in page.agents)
             if not page.next_page_token:
                 break

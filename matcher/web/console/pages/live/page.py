@@ -7,6 +7,7 @@ import functools
 import secrets
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
@@ -17,8 +18,10 @@ from matcher.web.console.pages.live.drawing import Drawn, told
 from matcher.web.console.pages.live.viewing import Viewing, viewing_of
 from matcher.web.console.visitor import Visitor
 
+ANSWER_SECONDS: Final = 5.0
+"""How long a page waits until the service has given the first agents, or refused them."""
 FIRST_SECONDS: Final = 0.5
-"""How long a page waits for the first reading of a site; a larger roster comes by the stream."""
+"""How long it waits then for the whole first reading of a site; a larger roster comes by the stream."""
 PACE_SECONDS: Final = 1.0
 """The least time between two changes of a page: what happens in between comes together."""
 LARGE: Final = 3_000
@@ -27,14 +30,16 @@ QUIET_SECONDS: Final = 10.0
 
 
 async def show(visitor: Visitor) -> Response:
-    """Show the floor as it is now."""
+    """Show the floor as it is now. Raises the Fault by which the service refuses it."""
     viewing = viewing_of(visitor)
     follower = viewing.follower
-    try:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await follower.answered.wait()
         async with asyncio.timeout(FIRST_SECONDS):
             await follower.ready.wait()
-    except TimeoutError:
-        pass
+    if follower.denied is not None:
+        raise follower.denied
     shown = _shown(visitor)
     board = board_of(follower.floor, shown, follower.lines)
     drawn = viewing.pencil.draw(board)
