@@ -73,7 +73,7 @@ class SiteLoad:
         """Return a resource name of the site."""
         return f"{self.parent}/{kind}/{identifier}"
 
-    async def open(self, *, anew: bool = False) -> None:
+    async def open(self) -> None:
         """Create the site, its pool and its agents."""
         habits, history = self.habits, self.wire.history
         await self.wire.insist(
@@ -86,12 +86,11 @@ class SiteLoad:
             lambda line: line.roster.CreatePool(roster.CreatePoolRequest(parent=self.parent, pool_id=POOL, pool=pool)),
             self.asked("create pool"),
         )
-        if not anew:
-            history.add(h.Terms(self.site, POOL, habits.offer, habits.accepted, habits.wait_weight))
+        history.add(h.Terms(self.site, POOL, habits.offer, habits.accepted, habits.wait_weight))
         for number, agent in enumerate(self.agents):
-            await self.hire(number, agent, anew=anew)
+            await self.hire(number, agent)
 
-    async def hire(self, number: int, agent: str, *, anew: bool = False) -> None:
+    async def hire(self, number: int, agent: str) -> None:
         """Create an agent."""
         record = roster.Agent(
             display_name=agent,
@@ -105,9 +104,8 @@ class SiteLoad:
         )
         request = roster.CreateAgentRequest(parent=self.parent, agent_id=agent, agent=record)
         await self.wire.insist(lambda line: line.roster.CreateAgent(request), self.asked("create agent", agent=agent))
-        if not anew:
-            beats = bool(self.habits.beating) and number % self.habits.beating == 0
-            self.wire.history.add(h.Staff(self.site, agent, self.habits.total, CHANNELS, beats))
+        beats = bool(self.habits.beating) and number % self.habits.beating == 0
+        self.wire.history.add(h.Staff(self.site, agent, self.habits.total, CHANNELS, beats))
 
     async def come(self) -> None:
         """Let customers come until the drain."""

@@ -43,7 +43,7 @@ def test_a_principal_who_is_denied_all_the_time_leaves_a_line_a_second() -> None
 
 
 def test_many_principals_together_do_not_flood_the_log() -> None:
-    """So many lines in a second, whoever is denied; in the next second others are seen."""
+    """So many lines in a second, of all callers; in the next second there are others."""
     now = 0.0
     log = RefusalLog(clock=lambda: now)
     with capture_logs() as lines:

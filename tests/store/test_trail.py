@@ -230,7 +230,7 @@ async def test_a_chain_that_is_checked_in_slices_has_its_flaws_at_the_same_place
 
 
 async def test_the_head_goes_to_the_log_and_the_metric_once_an_hour(trail: Trail) -> None:
-    """It is the head that a check takes; whoever cuts the tail later cannot cut the log."""
+    """A check takes the head from there; a hand that cuts the tail later cannot cut the log."""
     now, told = 50.0, list[int]()
     observer = TrailObserver(on_head=told.append)
     follower = TrailFollower(trail.store, SiteStore(trail.client, 100), KEYS, observer, clock=lambda: now)

@@ -18,7 +18,7 @@ OUTAGE_SECONDS: Final = 1.0
 DENIAL_SECONDS: Final = 1.0
 """The same for what one principal is denied, for each reason and method."""
 MOST_DENIALS: Final = 20
-"""The most lines of denials in DENIAL_SECONDS, whoever is denied: many callers together must not flood the log."""
+"""The most lines of denials in DENIAL_SECONDS, of all callers: many together must not flood the log."""
 MOST_KNOWN: Final = 1_000
 """Denials of which is known when they were logged last."""
 DENIALS: Final = frozenset({"PERMISSION_DENIED", "QUOTA_EXCEEDED"})
