@@ -29,7 +29,7 @@ JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-long chaos-bugs bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ fuzz: $(BENCH_SETUP) ## Sends random, mutated and hostile input for five minutes
 
 chaos-long: $(BENCH_SETUP) ## The same for half an hour: one piece of a long attack, each with a seed of its own; CHAOS="--seed 7"
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos --seconds 1800 --history build/chaos-history.jsonl $(CHAOS)
+
+chaos-minute: setup ## Attacks for a minute with a fixed seed, as a test
+	$(BIN)/python -m pytest -m chaos
 
 chaos-bugs: $(BENCH_SETUP) ## Plants bugs into copies of the service and attacks each for seconds; every one of them must be found
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos.bugs
