@@ -104,7 +104,8 @@ async def test_the_former_model_answers_until_the_roster_is_encoded_by_the_new_o
         switch = routed.index(routed[-1])
         assert set(routed[switch:]) == {routed[-1]}
         for words, agent in (("I tune church organs.", "a7"), ("I race vintage lawn mowers.", "new")):
-            found = await client.suggest(words)
+            # The contacts that were routed meanwhile may have taken an agent's whole capacity.
+            found = await client.suggest(words, ignore_availability=True)
             assert found.candidates[0].agent.endswith(f"/{agent}")
             assert found.candidates[0].reasons[0].similarity > 0.99
     log = after.log()
