@@ -131,6 +131,11 @@ class Service:
     store_pid: int
     log: Path
     clock: ServerClock
+    data_dir: Path
+
+    def settings_beside(self) -> dict[str, str]:
+        """Return the settings of another process on the embedded store of this one, whose keyring lies beside it."""
+        return {"MATCHER_STORE_URL": self.store_url, "MATCHER_SEAL_KEYS_FILE": f"{self.data_dir}.keys"}
 
     def metrics_addresses(self) -> list[str]:
         """Return the address of /metrics of each worker."""
@@ -147,7 +152,8 @@ async def service(data_dir: Path, settings: Mapping[str, str]) -> AsyncIterator[
         log = data_dir / "server.log"
         process, target = await start_server(data_dir, log, settings)
         try:
-            yield Service(target, process.pid, store.url, store_pid, log, await server_clock(process.pid, target))
+            clock = await server_clock(process.pid, target)
+            yield Service(target, process.pid, store.url, store_pid, log, clock, data_dir)
         finally:
             await end_server(process)
     finally:
@@ -207,7 +213,8 @@ async def start_server(
             if line.startswith(b"serving on "):
                 return process, line.decode().removeprefix("serving on ").strip()
     await process.communicate()
-    raise RuntimeError(f"the server did not start: see {log}")
+    said = await asyncio.to_thread(log.read_text, "utf-8")
+    raise RuntimeError(f"the server did not start: {said[-1_000:]}")
 
 
 async def metric(address: str, name: str, **labels: str) -> float:

@@ -163,7 +163,7 @@ async def open_arm(
                 await _put_customers(target, material, known)
                 cached = CACHED_TEXTS if plan.cached else 0
                 routes = Routes(target, SLICE, IN_FLIGHT, "at once", cached, customers=known)
-                yield Arm(Service(target, process.pid, url, store_pid, log, clock), caller, routes)
+                yield Arm(Service(target, process.pid, url, store_pid, log, clock, Path(folder)), caller, routes)
             finally:
                 await end_server(process)
 

@@ -32,17 +32,18 @@ async def measure(sizes: Sizes) -> Figures:
     """Measure the time from the end of a conversation, reported to one server, until another server shows the offer."""
     say("waiting: from the end of a conversation to the next offer")
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
-        async with service(Path(folder), {}) as first:
-            store = {"MATCHER_STORE_URL": first.store_url}
+        data_dir = Path(folder) / "data"
+        async with service(data_dir, {}) as first:
+            store = first.settings_beside()
             log = Path(folder) / "second.log"
-            process, target = await start_server(Path(folder), log, store)
+            process, target = await start_server(data_dir, log, store)
             try:
                 async with MatcherClient(first.target) as first_client, MatcherClient(target) as second_client:
                     await _open_desk(first_client, OTHERS[sizes.name])
                     delays = await _offer_delays(first_client, second_client, OFFERS[sizes.name])
             finally:
                 await _end(process)
-            deaths = [await _death(Path(folder), store, first.target, number) for number in range(DEATHS[sizes.name])]
+            deaths = [await _death(data_dir, store, first.target, number) for number in range(DEATHS[sizes.name])]
     return {
         "waiting_offer_p50_ms": float(np.median(delays)) * 1000,
         "waiting_offer_p99_ms": float(np.quantile(delays, 0.99)) * 1000,

@@ -34,9 +34,10 @@ async def measure(watchers: list[int], tree: Path) -> Figures:
     """Measure a route with each number of watchers of the site, at the server of a tree."""
     figures: Figures = {}
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
-        async with service(Path(folder), cache()) as keeper:
-            store = {"MATCHER_STORE_URL": keeper.store_url, **cache()}
-            process, target = await start_server(Path(folder), Path(folder) / "watched.log", store, tree=tree)
+        data_dir = Path(folder) / "data"
+        async with service(data_dir, cache()) as keeper:
+            store = keeper.settings_beside() | cache()
+            process, target = await start_server(data_dir, Path(folder) / "watched.log", store, tree=tree)
             try:
                 async with MatcherClient(target) as client:
                     capacity = roster.Capacity(total=1, channels=[roster.ChannelCapacity(channel="chat", cost=1)])

@@ -56,6 +56,22 @@ class Evidence:
             similarity=None if self.similarity is None else self.similarity[kept],
         )
 
+    def followed_by(self, other: Evidence) -> Evidence:
+        """Return the triples of both, these first; either both have similarities or neither."""
+        return Evidence(
+            unit=np.concatenate([self.unit, other.unit]),
+            agent=np.concatenate([self.agent, other.agent]),
+            interest=np.concatenate([self.interest, other.interest]),
+            cosine=np.concatenate([self.cosine, other.cosine]),
+            lexical=np.concatenate([self.lexical, other.lexical]),
+            held=np.concatenate([self.held, other.held]),
+            similarity=(
+                None
+                if self.similarity is None or other.similarity is None
+                else np.concatenate([self.similarity, other.similarity])
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:

@@ -28,7 +28,7 @@ from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
 from matcher.replica.text_reading import TEXT_READING
-from matcher.routing.encoded_message import EncodedMessage, cut_message
+from matcher.routing.encoded_message import EncodedMessage, LateStems, cut_message
 
 ANYONE = Requirements()
 
@@ -97,7 +97,14 @@ class Production:
             vectors = np.concatenate(
                 [vectors, self.cache.vectors(compared.profile_texts, english=compared.profile_language == ENGLISH)]
             )
-        return EncodedMessage(units, vectors, known_stems, language=compared.language, whole=self.scorer.whole)
+        return EncodedMessage(
+            units,
+            vectors,
+            known_stems,
+            language=compared.language,
+            whole=self.scorer.whole,
+            profile_stems=LateStems(compared.profile_texts),
+        )
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""

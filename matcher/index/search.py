@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +22,21 @@ from matcher.index.vector_table import Floats, Rows
 from matcher.index.view import View
 from matcher.model import Requirements
 
+Admitted: TypeAlias = tuple[Rows, NDArray[np.bool_] | None]
+"""The members and the positions of a view that meet a message's constraints, as `admitted` returns them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """The units of a customer's profile: those of a query from `first` on.
 
-    They count where no affinity of the units before them reaches `floor`.
+    They count where no affinity of the units before them reaches `floor`. stems: called for those of each, where they
+    count: most messages speak for themselves, and a stemmer is slow.
     """
 
     first: int
     floor: float
+    stems: Callable[[], Sequence[Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,7 +46,7 @@ class Query:
     units: Floats
     """Unit vectors [units, dimension], before a scorer's map."""
     stems: Sequence[Sequence[str]]
-    """The stems of each unit."""
+    """The stems of each unit; of the message's own units alone, where there is a customer's profile beside them."""
     weights: Sequence[float] | None = None
     """Of each unit: the factor of its evidence, not negative; 0: as if the message did not have it; None: each is 1."""
     beside: Beside | None = None
@@ -59,7 +65,12 @@ class Query:
         if self.beside is None:
             return self
         first = self.beside.first
-        return Query(self.units[:first], self.stems[:first], self.weights[:first] if self.weights else None)
+        return Query(self.units[:first], self.stems, self.weights[:first] if self.weights else None)
+
+    def profile_alone(self, beside: Beside) -> Query:
+        """Return the query of the units of the customer's profile."""
+        first = beside.first
+        return Query(self.units[first:], beside.stems(), self.weights[first:] if self.weights else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,42 +94,30 @@ def search(
     max_free: how many of the least utilized agents to name where no affinity reaches `floor`, and where the customer's
     profile counts: a queue's order goes by the message alone.
     """
-    results = _search(space, [query.message_alone for query in queries], requirements, max_free, floor)
+    eligible = admitted(space.agents, space.view, requirements)
+    results = _search(space, [query.message_alone for query in queries], requirements, eligible, max_free, floor)
     for number, query in enumerate(queries):
         if query.beside and results[number].scores.affinity.max(initial=-np.inf) < query.beside.floor:
-            (result,) = _search(space, [query], requirements, max_free, math.inf)
-            results[number] = replace(result, by_profile=True)
+            results[number] = _with_profile(space, query, query.beside, results[number], eligible, max_free)
     return results
 
 
 def _search(
-    space: SearchSpace, queries: Sequence[Query], requirements: Requirements, max_free: int, floor: float
+    space: SearchSpace,
+    queries: Sequence[Query],
+    requirements: Requirements,
+    eligible: Admitted,
+    max_free: int,
+    floor: float,
 ) -> list[SearchResult]:
     agents, scorer = space.agents, space.serving.scorer
-    vectors, table = space.serving.vectors, space.serving.vectors.table
-    members, positions = admitted(agents, space.view, requirements)
-    # Query by query: the last bit of a matrix product depends on how many rows it has.
-    toward = np.concatenate([vectors.toward(query.units) for query in queries])
-    kinds = None
-    if scorer.halves is not None and scorer.others is not None:
-        units = np.concatenate([query.units for query in queries])
-        kinds = kinds_of(units, toward, scorer.halves, scorer.others.threshold)
-    unit, row, cosine = space.view.above(toward, scorer.threshold, positions, kinds)
-    evidence = Evidence(
-        unit=unit,
-        agent=table.agent[row],
-        interest=table.interest[row],
-        cosine=cosine,
-        lexical=space.lexicon.shared([stems for query in queries for stems in query.stems], unit, table.handle[row]),
-        held=table.held[row],
-    )
-    if kinds is not None:
-        evidence = _by_kind(scorer, evidence, vectors.both_english(unit, row, kinds))
+    members, positions = eligible
+    evidence = _evidence(space, queries, positions)
     pool_agents = agents.attribute_table.in_pool(requirements.pool)
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
     free: tuple[FreeAgent, ...] | None = None
     results = []
-    weight = _weights(queries, unit)
+    weight = _weights(queries, evidence.unit)
     for own, scores in _scored(scorer, evidence, weight, [len(query.units) for query in queries], len(agents.load)):
         reached = scores.affinity.max(initial=-np.inf) >= floor
         if not reached and free is None:
@@ -139,6 +138,48 @@ def _search(
             )
         )
     return results
+
+
+def _with_profile(
+    space: SearchSpace, query: Query, beside: Beside, alone: SearchResult, eligible: Admitted, max_free: int
+) -> SearchResult:
+    """Return the result of a message with the customer's profile; alone: that of the message, whose evidence stays."""
+    agents, (members, positions) = space.agents, eligible
+    brought = _evidence(space, [query.profile_alone(beside)], positions)
+    evidence = alone.evidence.followed_by(replace(brought, unit=brought.unit + beside.first))
+    scores = space.serving.scorer.score(evidence, _weights([query], evidence.unit))
+    return replace(
+        alone,
+        evidence=evidence,
+        scores=scores,
+        agents=agents.agent[scores.agent],
+        utilization=agents.utilization(scores.agent),
+        idle_since_ms=agents.idle_since[scores.agent],
+        least_utilized=alone.least_utilized or least_utilized(agents, members, max_free),
+        by_profile=True,
+    )
+
+
+def _evidence(space: SearchSpace, queries: Sequence[Query], positions: NDArray[np.bool_] | None) -> Evidence:
+    """Return the evidence of some messages, whose units are numbered on; positions: as `admitted` returns them."""
+    scorer, vectors = space.serving.scorer, space.serving.vectors
+    table = vectors.table
+    # Query by query: the last bit of a matrix product depends on how many rows it has.
+    toward = np.concatenate([vectors.toward(query.units) for query in queries])
+    kinds = None
+    if scorer.halves is not None and scorer.others is not None:
+        units = np.concatenate([query.units for query in queries])
+        kinds = kinds_of(units, toward, scorer.halves, scorer.others.threshold)
+    unit, row, cosine = space.view.above(toward, scorer.threshold, positions, kinds)
+    evidence = Evidence(
+        unit=unit,
+        agent=table.agent[row],
+        interest=table.interest[row],
+        cosine=cosine,
+        lexical=space.lexicon.shared([stems for query in queries for stems in query.stems], unit, table.handle[row]),
+        held=table.held[row],
+    )
+    return evidence if kinds is None else _by_kind(scorer, evidence, vectors.both_english(unit, row, kinds))
 
 
 def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent, ...]:
@@ -172,12 +213,13 @@ def _by_kind(scorer: Scorer, evidence: Evidence, both_english: NDArray[np.bool_]
     )
 
 
-def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:
+def _weights(queries: Sequence[Query], unit: NDArray[np.integer]) -> Floats | None:
     """Return the weight of each triple's unit [triples]; None where no message has weights."""
     if all(query.weights is None for query in queries):
         return None
     weights = [np.ones(len(query.units)) if query.weights is None else query.weights for query in queries]
-    return np.concatenate(weights).astype(np.float32)[unit]
+    of_triples: Floats = np.concatenate(weights).astype(np.float32)[unit]
+    return of_triples
 
 
 def _scored(

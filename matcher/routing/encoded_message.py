@@ -30,9 +30,28 @@ from matcher.telemetry.tracing import step
 LINE: Final = "\n"
 
 
+class LateStems:
+    """The stems of some texts, made at the first call. It has no repr: a customer's words are never logged."""
+
+    __slots__ = ("_stems", "texts")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+        self._stems: list[tuple[str, ...]] | None = None
+
+    def __call__(self) -> list[tuple[str, ...]]:
+        """Return the stems of each text."""
+        if self._stems is None:
+            self._stems = [stems(text) for text in self.texts]
+        return self._stems
+
+
+NO_STEMS: Final = LateStems(())
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class EncodedMessage:
-    """A message's units, their vectors [units, dimension] and their stems [units]. Never logged.
+    """A message's units, their vectors [units, dimension] and the stems of those of the text. Never logged.
 
     The units of the customer's profile follow those of the text.
     """
@@ -48,6 +67,8 @@ class EncodedMessage:
     """What was compared of each unit of the text, without the unit that is the text as a whole."""
     whole: float = 0.0
     """The weight of the unit that is the text as a whole, where there is one."""
+    profile_stems: LateStems = NO_STEMS
+    """The stems of each unit of the customer's profile."""
 
     def query(self, floor: float, profile_weight: float) -> Query:
         """Return the message as the search takes it.
@@ -62,7 +83,9 @@ class EncodedMessage:
             weights[-1] = self.whole
         if not brought:
             return Query(self.vectors, self.stems, weights)
-        return Query(self.vectors, self.stems, weights + [profile_weight] * brought, Beside(said, floor))
+        return Query(
+            self.vectors, self.stems, weights + [profile_weight] * brought, Beside(said, floor, self.profile_stems)
+        )
 
 
 async def encode_message(
@@ -99,7 +122,13 @@ async def encode_message(
             ]
         )
     encoded = EncodedMessage(
-        compared.units, vectors, known_stems, language=compared.language, texts=compared.texts, whole=whole
+        compared.units,
+        vectors,
+        known_stems,
+        language=compared.language,
+        texts=compared.texts,
+        whole=whole,
+        profile_stems=LateStems(compared.profile_texts),
     )
     wanted = pool is None or pool.policy.profile_weight > 0
     return with_profile(encoded, profile) if profile and wanted else encoded
@@ -157,13 +186,12 @@ def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMess
         return encoded
     said = np.flatnonzero(profile.rows.any(axis=1)).tolist()
     units = (ProfileUnit(profile.interests[place].id, profile.shareable) for place in said)
-    return EncodedMessage(
-        msgspec.structs.replace(encoded.units, profile=(*encoded.units.profile, *units)),
-        np.concatenate([encoded.vectors, profile.rows[said]]),
-        [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
+    return replace(
+        encoded,
+        units=msgspec.structs.replace(encoded.units, profile=(*encoded.units.profile, *units)),
+        vectors=np.concatenate([encoded.vectors, profile.rows[said]]),
         language=encoded.language or ("" if encoded.units.spans else _language_of(profile)),
-        texts=encoded.texts,
-        whole=encoded.whole,
+        profile_stems=LateStems([*encoded.profile_stems.texts, *(profile.interests[place].text for place in said)]),
     )
 
 
@@ -174,7 +202,7 @@ def _language_of(profile: StoredProfile) -> str:
 def cut_message(
     message: Message, *, unknown: Unknown, small_talk: SmallTalk
 ) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
-    """Return what is compared of a message and of the customer's interests, and the stems of all units."""
+    """Return what is compared of a message and of the customer's interests, and the stems of the message's units."""
     compared = compared_units(message, unknown=unknown, small_talk=small_talk)
     if message.interests:
         profile, texts = profile_units(message, unknown)
@@ -187,7 +215,7 @@ def cut_message(
             profile_texts=texts,
             profile_language=language,
         )
-    return compared, [stems(text) for text in (*compared.texts, *compared.profile_texts)]
+    return compared, [stems(text) for text in compared.texts]
 
 
 def slices(texts: Sequence[str], most: int) -> Iterator[list[str]]:

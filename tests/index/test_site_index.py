@@ -11,6 +11,7 @@ import pytest
 
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
+from matcher.affinity.search_result import SearchResult
 from matcher.index import Beside, Query, SiteIndex
 from matcher.index.attributes import MOST_COLUMNS, Attribute, Attributes, AttributeTable
 from matcher.index.view_cache import MOST_VIEWS
@@ -192,18 +193,43 @@ def test_a_profile_counts_only_where_the_message_itself_stays_below_the_floor() 
     together = index.find(Query(units, none), Requirements())
     best = float(alone.scores.affinity.max())
     for floor, expected in ((best, alone), (np.nextafter(best, 1), together)):
-        beside = index.find(Query(units, none, beside=Beside(2, floor)), Requirements(), max_free=3, floor=floor)
+        query = Query(units, none[:2], beside=Beside(2, floor, lambda: none[2:]))
+        beside = index.find(query, Requirements(), max_free=3, floor=floor)
         assert beside.by_profile is (expected is together)
         assert [free.agent.id for free in beside.least_utilized] == (
             index.least_utilized(Requirements(), 3) if beside.by_profile else []
         )
-        for of in ("agent", "score", "affinity", "reason", "strength"):
-            assert np.array_equal(getattr(beside.scores, of), getattr(expected.scores, of))
-    both = [Query(units, none, beside=Beside(2, 1.0)), Query(said, none[:2])]
+        assert np.array_equal(beside.scores.agent, expected.scores.agent)
+        for of in ("score", "affinity", "strength"):
+            found, wanted = getattr(beside.scores, of), getattr(expected.scores, of)
+            assert np.array_equal(found, wanted) if expected is alone else np.allclose(found, wanted, rtol=1e-5)
+        assert _reasons(beside) == _reasons(expected)
+    both = [Query(units, none[:2], beside=Beside(2, 1.0, lambda: none[2:])), Query(said, none[:2])]
     results = index.find_each(both, Requirements())
     assert [result.by_profile for result in results] == [True, False]
-    assert np.array_equal(results[0].scores.score, together.scores.score)
+    assert np.allclose(results[0].scores.score, together.scores.score, rtol=1e-5)
     assert np.array_equal(results[1].scores.score, alone.scores.score)
+
+
+def test_the_words_of_a_profile_are_stemmed_only_where_it_counts_and_then_count() -> None:
+    """A message that speaks for itself costs no stemmer; words that a profile shares with an interest raise a score."""
+    index, agents = crowd(40, online=40)
+    said, brought = vectors(5, 1), vectors(5, 4)[3:]
+    asked: list[None] = []
+
+    def words() -> list[tuple[str, ...]]:
+        asked.append(None)
+        return [tuple(stems(agents[5].profile.interests[0]))]
+
+    best = float(index.find(Query(said, [()]), Requirements()).scores.affinity.max())
+    index.find(Query(said, [()], beside=Beside(1, best, words)), Requirements())
+    assert asked == []
+    units = np.concatenate([said, brought])
+    wordless = index.find(Query(units, [()], beside=Beside(1, 1.1, lambda: [()])), Requirements())
+    with_words = index.find(Query(units, [()], beside=Beside(1, 1.1, words)), Requirements())
+    assert len(asked) == 1
+    assert with_words.evidence.lexical.sum() > wordless.evidence.lexical.sum() == 0
+    assert with_words.scores.score.max() >= wordless.scores.score.max()
 
 
 def test_searches_in_threads_find_only_whole_states() -> None:
@@ -242,3 +268,9 @@ def test_weights_that_fit_no_message_are_refused(weights: list[float]) -> None:
     """A message of two units has two weights, each a number that is not negative."""
     with pytest.raises(ValueError, match="one number a unit"):
         Query(vectors(1, 2), [(), ()], weights)
+
+
+def _reasons(result: SearchResult) -> list[tuple[int, int, int]]:
+    """Return the unit, agent and interest of every reason."""
+    found = result.evidence.only(result.scores.reason)  # type: ignore[arg-type]  # by positions
+    return list(zip(found.unit.tolist(), found.agent.tolist(), found.interest.tolist(), strict=True))
