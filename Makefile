@@ -29,7 +29,7 @@ JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling soak bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,12 @@ chaos-minute: setup ## Attacks for a minute with a fixed seed, as a test
 
 chaos-bugs: $(BENCH_SETUP) ## Plants bugs into copies of the service and attacks each for seconds; every one of them must be found
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos.bugs
+
+rolling: $(BENCH_SETUP) ## Restarts servers 200 times while the shipped client works with them: build/rolling.json, about 20 minutes
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.rolling $(ROLLING)
+
+soak: $(BENCH_SETUP) ## Half an hour at 60 % of the peak: what grows? build/soak.json and build/soak.png
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.soak $(SOAK)
 
 impact-demo: setup ## Plays a month of a comparison through the service and reports it: build/impact.json, build/impact, a few minutes
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.impact_demo $(IMPACT)

@@ -99,10 +99,10 @@ def _read_holds(day: Day, records: list[h.Record]) -> None:
                 _hold(day, held, direct=False)
             case _:
                 pass
-    _read_calls(day, records)
     for hold in sorted(day.holds.values(), key=lambda hold: hold.first.created):
         day.by_agent[hold.first.agent].append(hold)
         _contact(day, hold.first.contact).holds.append(hold)
+    _read_calls(day, records)
 
 
 def _read_calls(day: Day, records: list[h.Record]) -> None:
@@ -112,7 +112,7 @@ def _read_calls(day: Day, records: list[h.Record]) -> None:
             case h.Answered() if record.reservation in day.holds:
                 day.holds[record.reservation].done[record.verb].append(record)
             case h.Transferred() if record.old in day.holds:
-                day.holds[record.old].transfers.append(record)
+                _handed_on(day, record).transfers.append(record)
             case h.Weighed(affinity=float() as affinity):
                 day.weighed[record.reservation] = affinity
             case h.Routed(held=h.Held() as held, affinity=float() as affinity):
@@ -229,6 +229,21 @@ def _transferred(contact: Contact, hold: Hold) -> float:
             default=math.inf,
         )
     return min(transfer.began for transfer in transfers)
+
+
+def _handed_on(day: Day, transfer: h.Transferred) -> Hold:
+    """Return the hold that a transfer ends: that of the agent who has the contact, not of the desk that asked.
+
+    A transfer names the contact. The desk of an agent who was removed may ask for one when another agent has it.
+    """
+    new = transfer.held.reservation if transfer.held else ""
+    later = [
+        hold
+        for hold in _contact(day, transfer.contact).holds
+        if new and day.holds[transfer.old].first.created < hold.first.created <= transfer.began
+    ]
+    others = [hold for hold in later if hold.first.reservation != new]
+    return others[-1] if others else day.holds[transfer.old]
 
 
 def _certainly_lapsed(day: Day, deadline: float) -> float:

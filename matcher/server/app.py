@@ -202,6 +202,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             store.key_watch,
             store.refusal,
         )
+        loop = asyncio.get_running_loop()
+        telemetry.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         async with (
             ending(listener.close),
             open_server(settings, telemetry, services, health, turns, replicas.sites, callers) as address,

@@ -87,6 +87,7 @@ class Telemetry:
         self.loop_lag_seconds = self._histogram(
             "matcher_loop_lag_seconds", "How late the event loop came to a timer that was due.", _LAG_SECONDS
         )
+        self.tasks = self._gauge("matcher_tasks", "Tasks of the event loop: of calls, streams and background work.")
         self.route_wait_seconds = self._histogram(
             "matcher_route_wait_seconds", "How long an admitted call waited for admission.", _CALL_SECONDS
         )

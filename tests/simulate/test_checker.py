@@ -190,6 +190,27 @@ def test_a_transfer_frees_the_old_agent_only_when_another_agent_is_reserved(case
     assert case.counts() == {Law.SERVED_TWICE: 1}
 
 
+def test_a_transfer_that_the_desk_of_a_removed_agent_asks_for_ends_the_hold_of_the_next_agent(case: Case) -> None:
+    """Bea was removed and Tom has her contact; her desk, which did not hear of it, hands the contact on to Ada."""
+    first, second = held("r1", "a", 0.0), held("r2", "a", 10.0, agent="tom")
+    third = held("r3", "a", 20.0, agent="ada")
+    ada = h.Desk(agent="ada", pools=("care",), total=100, channels={"chat": (30, 1)})
+    case.records += [ada, routed("a", 0.0, first), case.steps.offered(first), did(Verb.ACCEPT, first, 1.0)]
+    case.records += [case.steps("a", ContactState.ASSIGNED, Cause.ACCEPTED, 1.0, first)]
+    case.records += [case.steps("a", ContactState.QUEUED, Cause.AGENT_REMOVED, 9.0, first)]
+    case.records += [case.steps.offered(second), did(Verb.READ, second, 10.1), did(Verb.ACCEPT, second, 11.0)]
+    case.records += [case.steps("a", ContactState.ASSIGNED, Cause.ACCEPTED, 11.0, second)]
+    case.records += [
+        h.Transferred(
+            began=19.9, ended=20.1, request="t", contact="a", old="r1", wish=WISH, outcome=Outcome.HELD, held=third
+        ),
+        case.steps("a", ContactState.RESERVED, Cause.TRANSFERRED, 20.0, third),
+        *talk(third, 21.0, 30.0),
+        *case.steps.talked(third, 21.0, 30.0),
+    ]
+    assert case.counts() == {}
+
+
 def overtaking(case: Case, *, later: float, **wish: object) -> None:
     """Let `a` wait for 40 s while `b`, which arrives `later` seconds after it, gets an agent."""
     wanted = msgspec.structs.replace(WISH, **wish)
