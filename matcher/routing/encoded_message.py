@@ -23,8 +23,10 @@ from matcher.index import Beside, Query
 from matcher.model import Degraded, Message, Pool, ProfileUnit, WhenOverloaded
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
+from matcher.routing.kept_vectors import kept_rows, to_keep
 from matcher.routing.message_reading import AT_ONCE, in_reader
 from matcher.store.remembered import StoredProfile
+from matcher.store.sealer import WaitingVectors
 from matcher.telemetry.tracing import step
 
 LINE: Final = "\n"
@@ -69,6 +71,14 @@ class EncodedMessage:
     """The weight of the unit that is the text as a whole, where there is one."""
     profile_stems: LateStems = NO_STEMS
     """The stems of each unit of the customer's profile."""
+    own: Sequence[str] = ()
+    """What the first vectors were computed from: those of the message and of the interests that it brings along."""
+    model: str = ""
+    """The fingerprint of the model that computed the vectors."""
+
+    def to_keep(self) -> WaitingVectors | None:
+        """Return the message's own vectors as they are sealed where the contact waits; None: they are not kept."""
+        return to_keep(self.vectors[: len(self.own)], self.own, self.model)
 
     def query(self, floor: float, profile_weight: float) -> Query:
         """Return the message as the search takes it.
@@ -95,11 +105,13 @@ async def encode_message(
     profile: StoredProfile | None = None,
     share: EncoderShare | None = None,
     until: float | None = None,
+    kept: WaitingVectors | None = None,
 ) -> EncodedMessage:
     """Split a message that was read into units, and encode them.
 
     pool: whose own small talk is no unit. profile: the interests that the customer agreed to leave. share: encode them
-    within a share of the encoder, a few at a time; until: as of `EncoderShare.of`.
+    within a share of the encoder, a few at a time; until: as of `EncoderShare.of`. kept: vectors of the message that
+    were computed before, and are used where they are of the same texts by the same model.
     """
     encoder = replica.matching.encoder
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
@@ -109,18 +121,17 @@ async def encode_message(
     characters = len(message.text) + sum(map(len, message.interests))
     compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
     english, whole = compared.language == ENGLISH, _whole_weight(replica, pool)
-    vectors = await _encode(encoder, compared.texts, english, share, until)
-    if whole and compared.whole_text:
-        vectors = np.concatenate([vectors, await _encode(encoder, [compared.whole_text], False, share, until)])
+    whole_texts = [compared.whole_text] if whole and compared.whole_text else []
+    if whole_texts:
         compared = replace(compared, units=with_whole(compared.units))
         known_stems.insert(len(compared.texts), ())
-    if compared.profile_texts:
-        vectors = np.concatenate(
-            [
-                vectors,
-                await _encode(encoder, compared.profile_texts, compared.profile_language == ENGLISH, share, until),
-            ]
-        )
+    texts, model = [*compared.texts, *whole_texts, *compared.profile_texts], encoder.fingerprint
+    vectors = kept_rows(kept, texts, model)
+    if vectors is None:
+        vectors = await _encode(encoder, compared.texts, english, share, until)
+        for more, in_english in ((whole_texts, False), (compared.profile_texts, compared.profile_language == ENGLISH)):
+            if more:
+                vectors = np.concatenate([vectors, await _encode(encoder, more, in_english, share, until)])
     encoded = EncodedMessage(
         compared.units,
         vectors,
@@ -129,6 +140,8 @@ async def encode_message(
         texts=compared.texts,
         whole=whole,
         profile_stems=LateStems(compared.profile_texts),
+        own=texts,
+        model=model,
     )
     wanted = pool is None or pool.policy.profile_weight > 0
     return with_profile(encoded, profile) if profile and wanted else encoded
@@ -158,6 +171,7 @@ async def encode_or_fall_back(
     profile: StoredProfile | None = None,
     share: EncoderShare | None = None,
     until: float | None = None,
+    kept: WaitingVectors | None = None,
 ) -> EncodedMessage:
     """Encode a message as `encode_message` does; where that fails, return a message without units if its pool wants it.
 
@@ -166,7 +180,7 @@ async def encode_or_fall_back(
     """
     try:
         with step("encode"):
-            return await encode_message(replica, message, pool, profile, share, until)
+            return await encode_message(replica, message, pool, profile, share, until, kept)
     except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
         if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
             raise

@@ -28,6 +28,7 @@ from matcher.model.resource_names import contact_name, new_id
 from matcher.ranking.comparison import draw_arm
 from matcher.replica.queue_places import new_place, replayed_place
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
 from matcher.routing.refusals import refusal_of
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
@@ -129,11 +130,17 @@ class Reserver:
         return draw_arm(await replica.salt.read(), contact, share) if share else None
 
     def reserve_request(
-        self, site: str, pool: Pool, request: RouteRequest, reading: Message | None = None
+        self,
+        site: str,
+        pool: Pool,
+        request: RouteRequest,
+        reading: Message | None = None,
+        encoded: EncodedMessage | None = None,
     ) -> ReserveRequest:
         """Return the reserve request of a route; new ids where the route names none.
 
-        reading: the request's message as it was read; None: as the request has it.
+        reading: the request's message as it was read; None: as the request has it. encoded: the same, encoded; where
+        the contact waits, its vectors are sealed with its text.
         """
         message, wait = reading or request.message, request.wait
         contact = ContactToReserve(
@@ -149,7 +156,8 @@ class Reserver:
             most_ms = pool.policy.wait_ms if wait.most_ms is None else wait.most_ms
             until_ms = self._clocks.of(site).now_ms() + _kept_ms(pool, most_ms)
             alone = self._store.schema >= TEXT_ALONE_SINCE
-            said = WaitingText.of(message) if alone else WaitingMessage(message, request.auto_accept)
+            vectors = encoded.to_keep() if encoded else None
+            said = WaitingText.of(message, vectors) if alone else WaitingMessage(message, request.auto_accept)
             sealed = self._sealer.seal(site, contact.id, said, until_ms)
             waiting = WaitTerms(most_ms, pool.policy.head_start_ms, sealed)
         digest, *former = self._keys.request_digests(request.digest)

@@ -132,7 +132,7 @@ class Router:
             raise nothing_said()
         encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message, profile)
         request, draw = await self.drawn(replica, pool, request)
-        reserve = self._reserver.reserve_request(site, pool, request, message)
+        reserve = self._reserver.reserve_request(site, pool, request, message, encoded)
         reserve = replace(reserve, draw=draw) if draw else reserve
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred, draw)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):

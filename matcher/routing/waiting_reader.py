@@ -19,7 +19,7 @@ from matcher.routing.queued_contacts import QueuedContact
 from matcher.routing.returning_customers import ReturningCustomers
 from matcher.store.contacts import ContactStore, QueuePlace, UnreadableContact, WaitingContact
 from matcher.store.remembered import StoredProfile
-from matcher.store.sealer import NotOpened, Sealer, WaitingMessage, WaitingText
+from matcher.store.sealer import NotOpened, Sealer, WaitingMessage, WaitingText, WaitingVectors
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,8 @@ class Opened(NamedTuple):
     record: WaitingContact
     message: Message
     auto_accept: bool
+    vectors: WaitingVectors | None = None
+    """What was sealed of its vectors; None: nothing was."""
 
     @classmethod
     def of(cls, place: QueuePlace, record: WaitingContact, said: WaitingText | WaitingMessage) -> Opened:
@@ -58,7 +60,7 @@ class Opened(NamedTuple):
         stored = record.requirements
         required = stored.requirements(place.pool, record.channel, record.only)
         message = said.message(record.customer, required, stored.preferred_agents())
-        return cls(place, record, message, stored.auto_accept)
+        return cls(place, record, message, stored.auto_accept, said.vectors)
 
 
 class WaitingReader:
@@ -138,8 +140,8 @@ class WaitingReader:
         )
         outcomes = await asyncio.gather(
             *(
-                encode_or_fall_back(self._replica, pool, message, profile, self._share)
-                for message, pool, profile in zip(read, pools, profiles, strict=True)
+                encode_or_fall_back(self._replica, pool, message, profile, self._share, kept=waiting.vectors)
+                for waiting, message, pool, profile in zip(opened, read, pools, profiles, strict=True)
             ),
             return_exceptions=True,
         )

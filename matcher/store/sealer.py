@@ -39,10 +39,24 @@ class NotOpened(Enum):
     """It was opened, and what it holds is no message of this version."""
 
 
+class WaitingVectors(msgspec.Struct, frozen=True, array_like=True):
+    """The vectors of a contact that waits, fp16, with what they were computed from and by. Never logged.
+
+    model: its fingerprint. texts: a digest of the compared texts. An earlier version does not seal vectors.
+    """
+
+    model: str
+    texts: bytes
+    rows: bytes
+
+    def __repr__(self) -> str:
+        return "WaitingVectors(…)"
+
+
 class WaitingText(msgspec.Struct, frozen=True):
     """The text of a contact that waits: what is compared, with its places in the text as it was sent. Never logged.
 
-    interests: those that the customer brings along; they are sealed with the text, and go with it.
+    interests: those that the customer brings along; they are sealed with the text, and go with it. So are the vectors.
     """
 
     text: str
@@ -51,10 +65,11 @@ class WaitingText(msgspec.Struct, frozen=True):
     set_aside: tuple[SetAside, ...] = ()
     interests: tuple[str, ...] = ()
     interests_shareable: bool = False
+    vectors: WaitingVectors | None = None
 
     @classmethod
-    def of(cls, message: Message) -> WaitingText:
-        """Return the text of a message."""
+    def of(cls, message: Message, vectors: WaitingVectors | None = None) -> WaitingText:
+        """Return the text of a message, with the vectors that were computed of it."""
         return cls(
             message.text,
             message.media_type,
@@ -62,6 +77,7 @@ class WaitingText(msgspec.Struct, frozen=True):
             message.set_aside,
             message.interests,
             message.interests_shareable,
+            vectors,
         )
 
     def message(self, customer: str, requirements: Requirements, preferred: tuple[Preferred, ...] = ()) -> Message:

@@ -25,6 +25,7 @@ from matcher.routing.message_reading import AT_ONCE, read_message
 class Encoder:
     """An encoder that counts the characters it has at once; it answers when `go_on` is set."""
 
+    fingerprint: str = "0" * 16
     now: int = 0
     most: int = 0
     go_on: asyncio.Event = field(default_factory=asyncio.Event)

@@ -35,6 +35,7 @@ from matcher.routing.loop_turns import LoopTurns
 from matcher.routing.ranker import Ranker
 from matcher.routing.search_batcher import SearchBatcher
 from matcher.store.redis.client import StoreClient
+from tests.state_machine.sealed import forget_vectors
 from tests.state_machine.service_instance import TOLERANCE, ServiceInstance
 from tests.state_machine.stored import Stored
 from tests.state_machine.words import WordEncoder
@@ -202,11 +203,28 @@ async def test_a_batch_falls_back_message_by_message(desk: Desk) -> None:
     assert [one.degraded for one in held] == [Degraded.ENCODER_FULL] * 2
 
 
+async def test_a_contact_whose_vectors_were_kept_is_compared_while_the_encoder_is_broken(desk: Desk) -> None:
+    """They were sealed with its text when it came: nothing has to be encoded, and nothing is degraded."""
+    first, _ = await desk.held("a"), await desk.held("b")
+    assert isinstance(await desk.route("c", wait=Wait()), QueuedOutcome)
+    desk.encoder.fault = BROKEN
+    (await desk.service.dispatcher(desk.site)).forget()
+    await desk.service.reservations.cancel(desk.site, first.reservation.id, 0)
+    await desk.serve()
+    offered = await desk.service.contacts.contact(desk.site, "c")
+    reservation = await desk.service.reservations.reservation(desk.site, offered.reservation)
+    assert (await desk.service.reservations.decision(desk.site, reservation.decision)).ranking.degraded is None
+
+
 async def test_a_contact_in_the_queue_is_offered_while_the_encoder_is_broken(desk: Desk) -> None:
-    """The queue does not stand still; a contact that still waits when the encoder is sound again is compared."""
+    """The queue does not stand still; a contact that still waits when the encoder is sound again is compared.
+
+    So is one whose vectors were sealed with its text; these were sealed by a version that kept none.
+    """
     first, second = await desk.held("a"), await desk.held("b")
     for contact in ("c", "d"):
         assert isinstance(await desk.route(contact, wait=Wait()), QueuedOutcome)
+    await forget_vectors(desk.connection, desk.service.queue, desk.site, ("c", "d"))
     desk.encoder.fault = BROKEN
     (await desk.service.dispatcher(desk.site)).forget()
     await desk.service.reservations.cancel(desk.site, first.reservation.id, 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+import numpy as np
 import pytest
 
 from matcher.encoder import Priority
@@ -19,6 +21,7 @@ from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.sealer import Sealer, WaitingMessage, WaitingText
 from tests.state_machine.pair import Pair
+from tests.state_machine.sealed import forget_vectors
 from tests.state_machine.service_instance import KEYS
 from tests.store.access import store_now_ms
 from tests.store.stage import LONG_MS
@@ -64,6 +67,37 @@ async def test_a_process_that_opened_one_message_sets_those_aside_that_it_cannot
     assert [place.contact for place in replica.queue] == ["c"]
 
 
+async def test_a_text_that_was_encoded_on_the_route_is_not_encoded_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its vectors were sealed with it. A text of another version, or cut otherwise by now, is encoded once more."""
+    await three_wait(pair, texts=("roses bloom", "boats", "jazz"))
+    replica, encoded = await pair.slow.sites.replica(pair.site), list[str]()
+    encode = pair.encoder.encode
+
+    async def counted(
+        texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
+        encoded.extend(texts)
+        return await encode(texts, english=english, priority=priority)
+
+    monkeypatch.setattr(pair.encoder, "encode", counted)
+    reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS))
+    before, _ = await reader.read(list(replica.queue))
+    assert encoded == []
+    await forget_vectors(pair.connection, pair.slow.queue, pair.site, ("a", "b", "c"))
+    after, _ = await reader.read(list(replica.queue))
+    assert encoded == ["roses bloom", "boats", "jazz"]
+    for kept, again in zip(before, after, strict=True):
+        assert np.allclose(kept.encoded.vectors, again.encoded.vectors, atol=1e-3)
+        assert kept.encoded.stems == again.encoded.stems
+    encoded.clear()
+    await three_wait(pair, texts=(" ".join(f"I like hobby {n} a lot." for n in range(12)), "boats", "jazz"))
+    encoded.clear()
+    await reader.read(list(replica.queue))
+    assert len(encoded) == 12
+
+
 async def test_what_schema_2_sealed_is_read_with_its_requirements(pair: Pair) -> None:
     """While a process of the version before lives, the text is sealed with its requirements, as it reads them."""
     pair.connection.schema.writes = 2
@@ -91,7 +125,10 @@ async def test_what_is_required_is_not_sealed_and_outlives_the_text(pair: Pair) 
     replica = await pair.slow.sites.replica(pair.site)
     (record,) = await pair.slow.queue.kept(pair.site, ["a"])
     assert isinstance(record, WaitingContact)
-    assert Sealer(KEYS).open(pair.site, "a", record.sealed) == WaitingText("roses", kept=(Stretch(0, 5, 5),))
+    said = Sealer(KEYS).open(pair.site, "a", record.sealed)
+    assert isinstance(said, WaitingText)
+    assert said.vectors is not None
+    assert msgspec.structs.replace(said, vectors=None) == WaitingText("roses", kept=(Stretch(0, 5, 5),))
     reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS))
     for text in ("roses", ""):
         (queued,), _ = await reader.read(list(replica.queue))
@@ -137,6 +174,7 @@ async def test_a_text_that_the_encoder_cannot_encode_costs_one_contact(
 ) -> None:
     """It fails alone and is set aside; others are read. Where every text fails, the encoder is broken: none is."""
     await three_wait(pair, texts=("roses", "boom", "roses"))
+    await forget_vectors(pair.connection, pair.slow.queue, pair.site, ("a", "b", "c"))
     replica, reasons = await pair.slow.sites.replica(pair.site), list[Quarantined]()
     reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS), reasons.append)
     encode, fails = pair.encoder.encode, [""]
