@@ -106,6 +106,7 @@ async def set_status(
     session: Session,
     words: Annotated[list[str], typer.Argument(metavar="AGENT… STATUS", help=f"The agents and their {STATUSES}.")],
     pool: Annotated[str, typer.Option("--pool", help="All agents of this pool, in place of AGENT….")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why, in a few words for colleagues: lunch.")] = "",
 ) -> int:
     """Set whether agents receive contacts. Exit code 1 if it failed for one of them; the others are set."""
     *agents, status = words
@@ -120,7 +121,7 @@ async def set_status(
             agents = [tables.short(agent.name) async for agent in client.agents(pool=pool)]
         for agent in agents:
             try:
-                changed = await client.set_agent_status(agent, new)
+                changed = await client.set_agent_status(agent, new, reason=reason)
             except MatcherCallError as error:
                 if len(words) == 2 or not error.reason:
                     raise

@@ -107,10 +107,11 @@ class RosterCalls(Connection):
         agent: str,
         status: pb.AgentStatus.ValueType,
         *,
+        reason: str = "",
         deadline: float | None = None,
     ) -> pb.Agent:
-        """Set an agent's status."""
-        request = pb.SetAgentStatusRequest(name=self.name("agents", agent), status=status)
+        """Set an agent's status; reason: why, in a few words for colleagues."""
+        request = pb.SetAgentStatusRequest(name=self.name("agents", agent), status=status, reason=reason)
         return await self._call(self._roster.SetAgentStatus, request, deadline or self.deadlines.write)
 
     async def beat_agent(

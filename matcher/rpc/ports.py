@@ -178,8 +178,8 @@ class AgentService(Protocol):
     async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
         """Remove an agent."""
 
-    async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
-        """Set an agent's status."""
+    async def set_status(self, site: str, agent: str, status: AgentStatus, reason: str) -> Agent:
+        """Set an agent's status, and why."""
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
         """Record a heartbeat of an agent's desk; return until when it counts, and the agent's status."""

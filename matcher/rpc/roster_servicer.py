@@ -92,7 +92,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def SetAgentStatus(self, request: pb.SetAgentStatusRequest, _context: Context) -> pb.Agent:
         """Set an agent's status."""
         site, agent, status = check.set_status(request)
-        return convert.agent(site, await self._agents.set_status(site, agent, status))
+        return convert.agent(site, await self._agents.set_status(site, agent, status, request.reason))
 
     async def BeatAgent(self, request: pb.BeatAgentRequest, _context: Context) -> pb.BeatAgentResponse:
         """Record a heartbeat of an agent's desk."""

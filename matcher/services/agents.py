@@ -193,10 +193,10 @@ class AgentService:
         await retry_write(delete, (*overtaken(etag), AgentHasHolds) if force else overtaken(etag))
         await wait_for_successor(replica)
 
-    async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
-        """Set an agent's status."""
+    async def set_status(self, site: str, agent: str, status: AgentStatus, reason: str = "") -> Agent:
+        """Set an agent's status; reason: why, "": nothing is said of it."""
         replica = await self._sites.replica(site)
-        written = await self._store.put_status(site, agent, status, scope_of_call())
+        written = await self._store.put_status(site, agent, status, scope_of_call(), reason=reason)
         replica.apply_own_status(written)
         await self._withdraw_if_gone(written, site)
         await wait_for_successor(replica)

@@ -86,7 +86,7 @@ def decode_agent(agent: str, fields: Fields, holds: tuple[Hold, ...] = ()) -> Ag
         updated_ms=number(fields, "updated"),
         idle_since_ms=number(fields, "idle"),
         holds=holds,
-        status_reason=text(fields, "reason"),
+        status_reason=text(fields, "reason") or text(fields, "why"),
         beat_until_ms=number(fields, "beat"),
         uid=text(fields, "uid"),
     )

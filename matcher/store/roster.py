@@ -210,20 +210,24 @@ class RosterStore:
             case _:
                 raise AgentNotFound(agent_name(site, agent))
 
-    async def put_status(self, site: str, agent: str, status: AgentStatus, scope: Scope = EVERYTHING) -> Agent:
-        """Declare an agent's status. Raises AgentNotFound, also where the caller does not reach the agent."""
+    async def put_status(
+        self, site: str, agent: str, status: AgentStatus, scope: Scope = EVERYTHING, *, reason: str = ""
+    ) -> Agent:
+        """Declare an agent's status, and why. Raises AgentNotFound, also where the caller does not reach the agent."""
         keys = Keys(site)
+        declared = {"status": status, "status_reason": reason} if reason else {"status": status}
         answer = await self._connection.verb(
             verbs.PutStatus(
                 life=keys.life,
                 agent=keys.agent(agent),
                 roster=keys.roster,
                 audit=keys.audit,
-                said=b"" if is_own_desk(site, agent) else say(agent_name(site, agent), None, {"status": status}),
+                said=b"" if is_own_desk(site, agent) else say(agent_name(site, agent), None, declared),
                 waiting=keys.waiting,
                 agent_id=agent,
                 uid=new_uid(),
                 status=status,
+                why=reason,
                 events_kept=self._events_kept,
                 scope=scope.packed(agent),
             )

@@ -140,8 +140,9 @@ class Agent(_message.Message):
     load: _builtins.int
     """The capacity in use: the sum of the costs of the holds. Set by GetAgent, and by ListAgents with with_holds."""
     status_reason: _builtins.str
-    """Why the service set the status, where it did: "missed 3 offers in a row", "declined 5 offers in a row",
-    "no heartbeat", "no heartbeat for too long".
+    """Why the agent has the status: the reason that SetAgentStatus gave, or that of the service where it set the status
+    itself: "missed 3 offers in a row", "declined 5 offers in a row", "no heartbeat", "no heartbeat for too long". Gone
+    with the next status.
     """
     uid: _builtins.str
     """Identifies this person for ever: a UUID that is never used again. A new agent of the same name has another, and
@@ -1235,19 +1236,25 @@ class SetAgentStatusRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The agent, "sites/{site}/agents/{agent}"."""
     status: Global___AgentStatus.ValueType
     """The new status."""
+    reason: _builtins.str
+    """Why, in a few words for colleagues: "lunch", "training until three". At most 128 printable characters. It stands in
+    Agent.status_reason until the next status; the same status with another reason changes the reason.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         status: Global___AgentStatus.ValueType = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,6 +124,14 @@ async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person
     assert "Ana [red]" in result.out
 
 
+async def test_the_reason_of_a_status_is_shown_with_the_agent(person: Person) -> None:
+    """Colleagues read why somebody is away, until the next status."""
+    assert (await person.types("agents", "set-status", "ana", "away", "--reason", "lunch")).code == 0
+    assert "lunch" in (await person.types("agents", "get", "ana")).out
+    assert (await person.types("agents", "set-status", "ana", "online")).code == 0
+    assert "lunch" not in (await person.types("agents", "get", "ana")).out
+
+
 async def test_a_refusal_names_the_reason_and_the_fields(person: Person) -> None:
     """A refusal is one line on stderr, with exit code 1."""
     result = await person.types("route", "", "--language", "xx-no-language-at-all", "--skill", "tax:101")

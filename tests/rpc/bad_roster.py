@@ -129,6 +129,14 @@ ROSTER_CASES: dict[str, tuple[Any, set[str]]] = {
         people.SetAgentStatusRequest(name=MAYA, status=cast("people.AgentStatus.ValueType", 9)),
         {"status"},
     ),
+    "a reason of a status that is too long": (
+        people.SetAgentStatusRequest(name=MAYA, status=people.AWAY, reason="x" * 129),
+        {"reason"},
+    ),
+    "a reason of a status that is not printable": (
+        people.SetAgentStatusRequest(name=MAYA, status=people.AWAY, reason="lunch\n"),
+        {"reason"},
+    ),
     "a pool without anything": (people.CreatePoolRequest(), {"parent", "pool_id", "pool"}),
     "everything wrong in a pool": (
         people.CreatePoolRequest(

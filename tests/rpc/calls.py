@@ -300,8 +300,8 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         ("delete_agent", ("default", "maya", "e", True)),
     ),
     "set a status": (
-        people.SetAgentStatusRequest(name=MAYA_NAME, status=people.DRAINING),
-        ("set_status", ("default", "maya", AgentStatus.DRAINING)),
+        people.SetAgentStatusRequest(name=MAYA_NAME, status=people.DRAINING, reason="lunch"),
+        ("set_status", ("default", "maya", AgentStatus.DRAINING, "lunch")),
     ),
     "create a pool": (
         people.CreatePoolRequest(

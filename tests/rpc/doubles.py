@@ -272,8 +272,8 @@ class AgentsDouble(Double):
     async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
         self.record("delete_agent", None, site, agent, etag, force)
 
-    async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
-        return self.record("set_status", MAYA, site, agent, status)
+    async def set_status(self, site: str, agent: str, status: AgentStatus, reason: str) -> Agent:
+        return self.record("set_status", MAYA, site, agent, status, reason)
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
         return self.record("beat", (NOW_MS, AgentStatus.ONLINE), site, agent, ttl_ms)

@@ -104,6 +104,26 @@ async def test_a_status_declared_after_a_silence_counts(lawful: Stage, written_d
     assert (await stage.hold("ann")).agent == "ann"
 
 
+async def test_the_reason_of_a_status_stands_until_the_next_status(lawful: Stage) -> None:
+    """The same again writes nothing; another reason is a change; the service's own reason takes the place of it."""
+    stage, away = lawful, AgentStatus.AWAY
+    await stage.put("ann")
+    first = await stage.roster.put_status(stage.site, "ann", away, reason="lunch")
+    assert (first.status, first.status_reason) == (away, "lunch")
+    assert await stage.roster.put_status(stage.site, "ann", away, reason="lunch") == first
+    second = await stage.roster.put_status(stage.site, "ann", away, reason="no heartbeat")
+    assert (second.status_reason, second.version > first.version) == ("no heartbeat", True)
+    # Said by a person, the words of the service mean nothing: a heartbeat does not bring the agent back.
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS)).status is away
+    online = await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE, reason="back early")
+    assert online.status_reason == "back early"
+    await silent(stage)
+    assert await stage.presence.miss_beat(stage.site, "ann")
+    assert (await stage.agent("ann")).status_reason == "no heartbeat"
+    await stage.put("ann", 2, status=AgentStatus.ONLINE)
+    assert (await stage.agent("ann")).status_reason == ""
+
+
 async def test_an_agent_who_went_offline_during_a_silence_stays_offline(lawful: Stage) -> None:
     """OFFLINE by choice: the next heartbeat changes nothing."""
     stage = lawful

@@ -12,6 +12,7 @@ from matcher.rpc.validation import profiles
 from matcher.rpc.validation.violations import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.v1 import roster_pb2 as pb
 
+MOST_STATUS_REASON: Final = 128
 MOST_SENTENCES: Final = 256
 MOST_SENTENCE: Final = 200
 MOST_LOST: Final = 1_000
@@ -109,6 +110,7 @@ def set_status(request: pb.SetAgentStatusRequest) -> tuple[str, str, AgentStatus
     status = profiles.status_of(wrong, "status", request.status)
     if request.status == profiles.NOT_SET:
         wrong.note("status", MISSING)
+    wrong.printable("reason", request.reason, MOST_STATUS_REASON)
     wrong.refuse()
     return site, agent, status or AgentStatus.OFFLINE
 

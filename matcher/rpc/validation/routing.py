@@ -132,8 +132,8 @@ def assign(request: pb.AssignContactRequest) -> tuple[str, AssignRequest]:
         _check_named(wrong, request.agent, request.message)
         message = checked_message(wrong, site, pool or DEFAULT_POOL, request.message, text_needed=False)
     ignored = _ignored(wrong, request)
-    _printable(wrong, "actor", request.actor, MOST_ACTOR)
-    _printable(wrong, "reason", request.reason, MOST_REASON)
+    wrong.printable("actor", request.actor, MOST_ACTOR)
+    wrong.printable("reason", request.reason, MOST_REASON)
     _request_id(wrong, request.request_id)
     wrong.refuse()
     return site, AssignRequest(
@@ -258,12 +258,7 @@ def _site_and_message(
 
 
 def _request_id(wrong: Violations, request_id: str) -> None:
-    _printable(wrong, "request_id", request_id, MOST_REQUEST_ID)
-
-
-def _printable(wrong: Violations, field: str, value: str, most: int) -> None:
-    if len(wrong.at_most(field, value, most)) <= most and not value.isprintable():
-        wrong.note(field, "has characters that are not printable")
+    wrong.printable("request_id", request_id, MOST_REQUEST_ID)
 
 
 def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContactRequest) -> Wait | None:

@@ -121,6 +121,12 @@ class Violations:
             self.note(field, f"has {len(value)} characters; at most {most} are allowed")
         return value
 
+    def printable(self, field: str, value: str, most: int) -> str:
+        """Return a text of at most `most` characters, all of them printable."""
+        if len(self.at_most(field, value, most)) <= most and not value.isprintable():
+            self.note(field, "has characters that are not printable")
+        return value
+
     def between(self, field: str, value: int, least: int, most: int) -> int:
         """Return a number from `least` to `most`."""
         if not least <= value <= most:

@@ -168,6 +168,7 @@ local function set_away(agent, roster, events_kept, id, reason, now, micros, ...
   local before = fields(agent, 'status', 'version')
   if before.status ~= 'ONLINE' and before.status ~= 'DRAINING' then return false end
   local version = next_version(before.version, micros)
+  redis.call('HDEL', agent, 'why')
   redis.call('HSET', agent, 'status', 'AWAY', 'reason', reason, 'version', version, 'updated', digits(now), ...)
   append(roster, events_kept, 'agent', id, version, digits(now))
   return true

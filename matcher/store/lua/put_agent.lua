@@ -31,7 +31,7 @@ local function put_agent(key, arg)
   if arg.encoded ~= '' then redis.call('SET', key.vectors, arg.encoded) end
   redis.call('HSET', key.agent, 'pools', ';' .. table.concat(pools, ';') .. ';')
   if given ~= '' then
-    if given ~= before.status then redis.call('HDEL', key.agent, 'reason', 'missed', 'declined', 'silent') end
+    if given ~= before.status then redis.call('HDEL', key.agent, 'reason', 'why', 'missed', 'declined', 'silent') end
     if before.beat and tonumber(before.beat) <= now then redis.call('HDEL', key.agent, 'beat') end
   end
   -- A contact may wait for a new agent, for more capacity or for another pool.

@@ -112,6 +112,8 @@ class PutStatus(VerbCall, frozen=True, kw_only=True):
     uid: str
     """See PutAgent."""
     status: str
+    why: str
+    """What the caller says of it; "": nothing. What the service says of a status has a field of its own."""
     said: str | bytes = ""
     """For the audit trail; "": the change is not audited."""
     events_kept: int

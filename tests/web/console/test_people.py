@@ -75,8 +75,9 @@ async def test_a_person_is_added_and_the_service_judges_each_field(page: Page, s
     await page.click("button.main")
     await page.wait_for_url("**/person/jose")
     await page.select_option("#status", "AWAY")
+    await page.fill("#reason", "lunch <b>until</b> two")
     await page.click("text=Set")
-    await page.wait_for_selector(".heading .badge:has-text('away')")
+    await page.wait_for_selector(".heading .badge:has-text('away: lunch <b>until</b> two')")
 
 
 async def test_an_interest_is_tried_at_once_and_nothing_is_saved(page: Page, service: Server) -> None:

@@ -28,6 +28,8 @@ MOST_PRAISE: Final = 3
 BEAT_SECONDS: Final = 40
 """How long a beat of a desk counts: four signs of life of its stream."""
 WORDS_BYTES: Final = 2**20
+WHYS: Final = ("lunch", "break", "meeting", "training", "end of shift")
+"""What a desk may say of a status; the API takes any few words."""
 TO_SET: Final = {
     roster_pb2.AgentStatus.Name(status): status
     for status in (roster_pb2.ONLINE, roster_pb2.AWAY, roster_pb2.DRAINING, roster_pb2.OFFLINE)
@@ -69,6 +71,8 @@ async def set_status(visitor: Visitor) -> Response:
     typed = str(visitor.form.get("status", ""))
     request = roster_pb2.SetAgentStatusRequest(name=_agent_name(visitor))
     request.status = TO_SET.get(typed, roster_pb2.AGENT_STATUS_UNSPECIFIED)
+    if request.status != roster_pb2.ONLINE:
+        request.reason = str(visitor.form.get("reason", "")).strip()
     return await _done(visitor, visitor.ask(visitor.stubs.roster.SetAgentStatus, request))
 
 
@@ -133,6 +137,7 @@ async def _desk(
         agent=agent,
         status_words=STATUSES.get(agent.status, "unknown"),
         statuses=[(typed, status == agent.status) for typed, status in TO_SET.items()],
+        whys=WHYS,
         cards=cards,
         praise=praise,
         beat_seconds=BEAT_SECONDS,

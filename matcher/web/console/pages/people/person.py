@@ -64,6 +64,7 @@ async def set_status(visitor: Visitor) -> Response:
     given = visitor.form.get("status", "")
     status = given if isinstance(given, str) and given in STATUSES else "AGENT_STATUS_UNSPECIFIED"
     request = SetAgentStatusRequest(name=f"{visitor.site_name}/agents/{agent_id}", status=AgentStatus.Value(status))
+    request.reason = str(visitor.form.get("reason", "")).strip()
     await visitor.ask(visitor.stubs.roster.SetAgentStatus, request)
     return visitor.go("people", f"person/{agent_id}")
 
