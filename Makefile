@@ -27,7 +27,7 @@ BOUNDS ?=
 FUZZ ?=
 JOBS ?= 2
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
-LOWEST_TESTS := tests/index tests/ranking tests/routing tests/services tests/store/test_reserve.py tests/system/test_reservation_life.py tests/client/test_client.py
+LOWEST_TESTS := tests/index tests/ranking tests/routing tests/services tests/store/test_reserve.py tests/system/test_reservation_life.py tests/client/test_lost_answers.py
 LOCK := deploy/requirements.txt
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --extra web --extra postgres --extra otel
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party

@@ -48,7 +48,7 @@ SHORT_LIVES: Final = {
     "MATCHER_KEEP_SECONDS": "60",
     "MATCHER_DECISION_SECONDS": "60",
     "MATCHER_EVENTS_KEPT": "1000",
-    "MATCHER_MODEL_CACHE": str(ROOT / "build" / "models"),
+    "MATCHER_MODEL_CACHE": os.environ.get("MATCHER_MODEL_CACHE", str(ROOT / "build" / "models")),
 }
 PEAK_SECONDS: Final = 10.0
 PEAK_CALLERS: Final = 24

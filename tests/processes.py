@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from matcher.client import MatcherClient
 from matcher.store.embedded.files import StoreFiles, open_lock, try_lock_exclusive
@@ -219,8 +221,13 @@ class Store:
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
+        # Only newer versions of redis-py try again by themselves.
         async with asyncio.timeout(START_SECONDS), self.client() as redis:
-            await redis.ping()
+            while True:
+                with contextlib.suppress(RedisConnectionError):
+                    await redis.ping()
+                    return
+                await asyncio.sleep(0.02)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
