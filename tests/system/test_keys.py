@@ -63,7 +63,7 @@ def readable(folder: Path, keyring: Keyring, site: str, contact: str) -> Iterato
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
         for mark in re.finditer(re.escape(BY_DAY), content):
-            for end in range(mark.start() + len(BY_DAY) + DAY_CHARACTERS + 29, mark.start() + 1_000):
+            for end in range(mark.start() + len(BY_DAY) + DAY_CHARACTERS + 29, mark.start() + 6_000):
                 opened = sealer.open(site, contact, content[mark.start() : end])
                 if isinstance(opened, WaitingText):
                     yield opened.text

@@ -100,7 +100,8 @@ async def test_what_waits_in_the_store_is_only_what_is_compared(pair: Pair) -> N
         quoted = PAGE.replace("Our brass band", "Our brass band " * 7_000)
         assert (await client.route(quoted, media_type="text/html", wait=True, contact_id="mail-1")).HasField("queued")
         async with pair.store.client() as redis:
-            assert await redis.hstrlen(Keys(site).contact("mail-1"), "sealed") < 2_000
+            # Of it some 2,400 bytes are the vector of each unit.
+            assert await redis.hstrlen(Keys(site).contact("mail-1"), "sealed") < 5_000
 
 
 async def test_a_long_mail_is_taken_where_little_of_it_is_compared(service: Server) -> None:
