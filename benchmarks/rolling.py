@@ -45,7 +45,7 @@ WATCHERS: Final = 2
 REST: Final = 0.5
 """Seconds between two restarts."""
 SETTLE: Final = 10.0
-"""Seconds for the last conversations to end."""
+"""Seconds within which the watchers must have been told the last steps."""
 OUT: Final = ROOT / "build" / "rolling.json"
 
 
@@ -66,8 +66,7 @@ class Seen:
 class Callers:
     """Calls of customers, desks and a supervisor at a fixed rate, through the shipped client."""
 
-    def __init__(self, target: str, rate: float, seed: int) -> None:
-        self._target = target
+    def __init__(self, rate: float, seed: int) -> None:
         self._rate = rate
         self._draw = random.Random(seed)
         self._stopping = False
@@ -195,7 +194,7 @@ async def measure(restarts: int, servers: int, rate: float, seed: int) -> dict[s
             target = "ipv4:" + ",".join(replica.target for replica in arena.replicas)
             async with MatcherClient(target, channels=CHANNELS) as client:
                 await _hire(client)
-                callers = Callers(target, rate, seed)
+                callers = Callers(rate, seed)
                 watching = [asyncio.create_task(callers.watch(client)) for _ in range(WATCHERS)]
                 calling = asyncio.create_task(callers.run(client))
                 began = time.monotonic()
@@ -211,8 +210,10 @@ async def measure(restarts: int, servers: int, rate: float, seed: int) -> dict[s
                 callers.stop()
                 async with asyncio.timeout(60):
                     await calling
-                await asyncio.sleep(min(SETTLE, 2.0))
-                wrong = await _wrong_at_the_end(client, callers.seen)
+                wrong, settled_by = await _wrong_at_the_end(client, callers.seen), time.monotonic() + SETTLE
+                while wrong and time.monotonic() < settled_by:
+                    await asyncio.sleep(REST)
+                    wrong = await _wrong_at_the_end(client, callers.seen)
                 for task in watching:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)

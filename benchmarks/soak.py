@@ -69,7 +69,7 @@ NAMES: Final = {
 
 
 class Load:
-    """Contacts at a rate, a third of them given up within milliseconds, and sites that come and go."""
+    """Contacts at a rate, a third of them cancelled within milliseconds, and sites that come and go."""
 
     def __init__(self, target: str, client: MatcherClient, seed: int) -> None:
         self._target = target
@@ -142,7 +142,7 @@ class Load:
         call.cancel()
         with contextlib.suppress(asyncio.CancelledError, MatcherCallError):
             await call
-        self.counts["given up"] += 1
+        self.counts["cancelled"] += 1
 
 
 async def hire(client: MatcherClient, count: int) -> None:

@@ -92,7 +92,7 @@ class Production:
         if self.scorer.halves is not None and compared.whole_text:
             units = with_whole(units)
             vectors = np.concatenate([vectors, self.cache.vectors([compared.whole_text], english=False)])
-            known_stems.insert(len(compared.texts), ())
+            known_stems.append(())
         if compared.profile_texts:
             vectors = np.concatenate(
                 [vectors, self.cache.vectors(compared.profile_texts, english=compared.profile_language == ENGLISH)]

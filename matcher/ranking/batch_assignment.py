@@ -123,8 +123,8 @@ class _Batch:
         if not able:
             return None
         best = row[able].max()
-        equal = [at for at in able if row[at] >= (best - entry.tolerance if best else 0.0)]
-        return min(equal, key=lambda at: (left[at].used, left[at].idle_since_ms, left[at].agent))
+        equal = [at for at in able if row[at] > 0 and row[at] >= best - entry.tolerance]
+        return min(equal or able, key=lambda at: (left[at].used, left[at].idle_since_ms, left[at].agent))
 
     def worth(self, assigned: Assigned) -> tuple[int, float]:
         """Return how many messages have an agent, and the sum of the affinities, rounded: nearly equal is equal."""

@@ -124,7 +124,7 @@ async def encode_message(
     whole_texts = [compared.whole_text] if whole and compared.whole_text else []
     if whole_texts:
         compared = replace(compared, units=with_whole(compared.units))
-        known_stems.insert(len(compared.texts), ())
+        known_stems.append(())
     texts, model = [*compared.texts, *whole_texts, *compared.profile_texts], encoder.fingerprint
     vectors = kept_rows(kept, texts, model)
     if vectors is None:
