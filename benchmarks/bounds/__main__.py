@@ -21,6 +21,12 @@ from benchmarks.bounds.readers import Row, measured, readers
 from benchmarks.bounds.rows import ROWS, row_of
 from benchmarks.machine import describe
 from benchmarks.sizes import ROOT
+from benchmarks.stores import connected
+from matcher.auth.access_keys import new_access_key
+from matcher.auth.key_cache import StoredKeys
+from matcher.auth.principal import Grant, Role
+from matcher.client import MatcherClient
+from matcher.store.access_keys import AccessKeyStore
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from tests.auth.asked import METHODS, Place
 from tests.people import hire, person
@@ -33,9 +39,22 @@ OPTIONS: Final = (("grpc.max_send_message_length", -1), ("grpc.max_receive_messa
 LAGS: Final = ("0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "5.0")
 
 
-async def settle(server: Server) -> Place:
+async def owned(data_dir: Path) -> str:
+    """Write the key of a caller who may do everything into an embedded store; return the key as callers show it."""
+    key, text = new_access_key("bounds", tuple(Grant(role) for role in Role if role is not Role.AGENT), 1)
+    store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
+    try:
+        async with connected(store.url) as connection:
+            if not await AccessKeyStore(connection).change(StoredKeys(b"", ()), [key]):
+                raise SystemExit("the store did not take the key")
+    finally:
+        await store.close()
+    return text
+
+
+async def settle(server: Server, key: str) -> Place:
     """Fill the default site: a thousand agents, contacts that wait, and a contact that is offered."""
-    async with server.client() as client:
+    async with MatcherClient(server.target, token=key) as client:
         people = {f"a{number}": person(f"I repair shoes of {number} kinds.") for number in range(AGENTS)}
         await hire(client, people)
         offer = (
@@ -51,15 +70,17 @@ async def settle(server: Server) -> Place:
 async def of_methods(only: str, tries: int) -> tuple[list[MethodRow], dict[str, float]]:
     """Measure the methods whose name has `only`; return their rows, and how often the loop was late by how much."""
     with tempfile.TemporaryDirectory(prefix="mb-") as name:
-        server = await start_server(Path(name), {})
+        folder = Path(name)
+        key = await owned(folder / "data")
+        server = await start_server(folder, {"MATCHER_AUTH": "keys"})
         try:
             embedded = await EmbeddedStore.open(EmbeddedSettings(server.data_dir))
-            place = await settle(server)
+            place = await settle(server, key)
             async with (
                 grpc.aio.insecure_channel(server.target, OPTIONS) as channel,
                 Redis.from_url(embedded.url) as store,
             ):
-                bench, rows = Bench(server, store, channel, place), list[MethodRow]()
+                bench, rows = Bench(server, store, channel, place, key), list[MethodRow]()
                 for method in METHODS:
                     if only in method:
                         for row in await bench.measured(method, tries):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -32,11 +33,17 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
 def thread_seconds(read: Callable[[str], object], text: str, tries: int = TRIES) -> float:
     """Return the least processor time of this thread in which a function reads a text.
 
-    What takes long is measured three times: the clock's own share in it is small.
+    What takes long is measured three times: the clock's own share in it is small. The garbage collector rests
+    meanwhile: how often it runs depends on all objects of the process, not on the function alone.
     """
     times: list[float] = []
-    while len(times) < (tries if not times or min(times) < LONG else min(tries, 3)):
-        began = time.thread_time()
-        read(text)
-        times.append(time.thread_time() - began)
+    gc.collect()
+    gc.disable()
+    try:
+        while len(times) < (tries if not times or min(times) < LONG else min(tries, 3)):
+            began = time.thread_time()
+            read(text)
+            times.append(time.thread_time() - began)
+    finally:
+        gc.enable()
     return min(times)

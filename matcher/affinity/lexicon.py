@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from matcher import kernels
 from matcher.affinity.emoji_names import named
+from matcher.affinity.piled_marks import without_piled_marks
 from matcher.affinity.stop_words import STOP_WORDS
 
 MOST_STEMS: Final = 16
@@ -82,7 +83,7 @@ def interest_stems(text: str, language: str = "english") -> tuple[str, ...]:
 
 def _tokens(text: str) -> list[str]:
     if not text.isascii():  # else it is normal
-        text = unicodedata.normalize("NFKC", text).replace("’", "'")
+        text = unicodedata.normalize("NFKC", without_piled_marks(text)).replace("’", "'")
     return _TOKEN.findall(text.lower())
 
 

@@ -22,6 +22,9 @@ _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[a-zA-Z][a-z
 _SPACES: Final = re.compile(r"[ \t\r\n\f]{2,}+|[\t\r\n\f]")
 
 
+_NOTHING: Final = Stretch(-1, -1, 0)
+
+
 class Unaligned(Exception):
     """The HTML is so broken that the places of its words cannot be told."""
 
@@ -85,7 +88,12 @@ class _Reader:
         if self._skipped is None and start < end:
             text = html.unescape(self._source[start:end]) if text is None else text
             self._page.parts.append(text)
-            self._page.stretches.append(Stretch(start, end, len(text)))
+            stretches, length = self._page.stretches, len(text)
+            before = stretches[-1] if stretches else _NOTHING
+            if before.end == start and before.length == start - before.start and length == end - start:
+                stretches[-1] = Stretch(before.start, end, before.length + length)
+            else:
+                stretches.append(Stretch(start, end, length))
             self._fresh = text == "\n"
         return end
 
