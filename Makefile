@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 SETUP := $(VENV)/.done
 BENCH_SETUP := $(VENV)/.done-bench
 MODELS := build/models
-PROTO := $(wildcard proto/matcher/v1/*.proto)
+LIMITS := matcher/web/reference/field_limits.json
 DEV_SUITES := $(patsubst %/agents.jsonl,%,$(sort $(wildcard ../shared/evaluation/dev/*/agents.jsonl)))
 SUITES ?= examples/customers $(or $(DEV_SUITES),examples/suite)
 LOAD_SUITE := $(wildcard ../shared/evaluation/dev/persona_1utt)
@@ -32,7 +32,7 @@ QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/serv
 LOWEST_TESTS := tests/index tests/ranking tests/routing tests/services tests/store/test_reserve.py tests/system/test_reservation_life.py tests/client/test_lost_answers.py
 LOCK := deploy/requirements.txt
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --extra web --extra postgres --extra otel
-PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
+GENERATE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py
 
 .PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling soak bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
 
@@ -127,16 +127,16 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-proto: setup ## Generates matcher/v1 from proto/
-	$(PROTOC) --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTO)
+proto: setup ## Generates matcher/v1 from proto/, and what OpenAPI says of the fields' limits
+	$(GENERATE) .
 
 proto-check: setup
 	$(BIN)/buf lint
 	@base=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse --verify -q origin/main || git rev-parse HEAD); \
 	  echo "buf breaking against $$base"; $(BIN)/buf breaking --against ".git#ref=$$base"
 	@rm -rf build/proto && mkdir -p build/proto
-	@$(PROTOC) --python_out=build/proto --grpc_python_out=build/proto --mypy_out=quiet:build/proto --mypy_grpc_out=quiet:build/proto $(PROTO)
-	@diff -r -x '__*' -x '*.pyc' build/proto/matcher/v1 matcher/v1 && echo "generated code is fresh" || { echo "matcher/v1 is stale: run make proto"; exit 1; }
+	@$(GENERATE) build/proto
+	@diff -r -x '__*' -x '*.pyc' build/proto/matcher/v1 matcher/v1 && diff build/proto/$(LIMITS) $(LIMITS) && echo "generated code is fresh" || { echo "matcher/v1 or $(LIMITS) is stale: run make proto"; exit 1; }
 
 deploy-lint: setup ## Checks deploy/: Dockerfile, compose file, Kubernetes manifests
 	$(BIN)/hadolint deploy/Dockerfile

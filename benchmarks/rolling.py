@@ -32,7 +32,7 @@ from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 
-AGENTS: Final = 8
+AGENTS: Final = 32
 TEXTS: Final = (
     "My bees have swarmed and the veil is torn.",
     "The sail has a hole.",

@@ -13,6 +13,7 @@ from google.rpc import status_pb2
 from matcher.web.bindings import Binding, Table
 from matcher.web.json_shape import is_well_known
 from matcher.web.reference.comments import described, summary
+from matcher.web.reference.limits import limited
 
 _WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
@@ -61,14 +62,15 @@ class _Schemas:
         """Return the schema of a field's value."""
         inner: Descriptor | None = field.message_type
         if inner is not None and inner.GetOptions().map_entry:
-            return {"type": "object", "additionalProperties": self.of_field(inner.fields_by_name["value"])}
+            values = {"type": "object", "additionalProperties": self.of_field(inner.fields_by_name["value"])}
+            return limited(field, values)
         if inner is not None:
             one = self.of(inner)
         elif field.enum_type is not None:
             one = self._of_enum(field.enum_type)
         else:
             one = _SCALARS[field.cpp_type]
-        schema = {"type": "array", "items": one} if field.is_repeated else dict(one)
+        schema = limited(field, {"type": "array", "items": one} if field.is_repeated else dict(one))
         return schema | {"readOnly": True} if _is(field, field_behavior_pb2.OUTPUT_ONLY) else schema
 
     def _of_enum(self, enum: EnumDescriptor) -> dict[str, Any]:
