@@ -25,11 +25,12 @@ from benchmarks.impact_month import SOURCE, TRUTHS, draw, recorded, stretch
 from benchmarks.sizes import ROOT
 from matcher.cli.demo_messages import DemoMessage, read_messages
 from matcher.cli.demo_service import running_service
+from matcher.cli.file_access import form_of, read_bytes
 from matcher.cli.import_command import send_rows
 from matcher.cli.progress import steps
-from matcher.cli.roster_file import form_of, read_bytes, read_roster
 from matcher.cli.session import Session
 from matcher.client import MatcherClient
+from matcher.files.roster_file import read_roster
 from matcher.v1 import feedback_pb2, impact_pb2, roster_pb2
 from matcher.v1 import routing_pb2 as pb
 

@@ -24,9 +24,10 @@ MAY_IMPORT: Final = {
     "OpenTelemetry only in telemetry": {"telemetry"},
     "FAISS only in index": {"index"},
     "The model libraries only in encoder": {"encoder"},
-    "Protobuf and gRPC only in rpc, client, server, cli, loadtest and web": {
+    "Protobuf and gRPC only in rpc, client, files, server, cli, loadtest and web": {
         "rpc",
         "client",
+        "files",
         "server",
         "cli",
         "loadtest",
@@ -57,6 +58,7 @@ MAY_BE_REACHED: Final = {
     "The other door is a client of the service": {
         "client",
         "errors",
+        "files",
         "model",
         "telemetry",
         "v1",

@@ -15,8 +15,8 @@ from benchmarks.fuzz.grammar import HOSTILE, NAMES, made, mutated, text
 from matcher.affinity.interest_lexicon import check, read_lexicon
 from matcher.affinity.sentences import split
 from matcher.affinity.set_aside import read
-from matcher.cli import customer_file, outcome_file, roster_file
 from matcher.errors import MatcherError
+from matcher.files import customer_file, outcome_file, roster_file
 from matcher.model import HTML, PLAIN, Message, Requirements
 from matcher.rpc.call_cost import call_cost
 from matcher.rpc.validation.violations import Violations, page_token

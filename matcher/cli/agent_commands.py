@@ -12,11 +12,12 @@ from matcher.cli.advise_command import advise
 from matcher.cli.call_errors import describe
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.edit_command import edit
+from matcher.cli.file_access import form_of, write_text
 from matcher.cli.free_capacity import in_words, more_contacts
 from matcher.cli.import_command import import_agents
-from matcher.cli.roster_file import Form, form_of, write_roster
 from matcher.cli.session import Session, command
 from matcher.client import MatcherCallError
+from matcher.files.roster_file import Form, roster_text
 from matcher.v1 import roster_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
@@ -179,7 +180,7 @@ async def export(
     file_form = form_of(file, form)
     async with session.client() as client:
         agents = [agent async for agent in client.agents()]
-    write_roster(file, file_form, agents)
+    write_text(file, roster_text(file_form, agents))
     if file != "-":
         if session.as_json:
             session.write_json({"file": file, "agents": len(agents)})

@@ -13,8 +13,8 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, Column, Listing
-from matcher.cli.csv_cells import text_cell
 from matcher.cli.session import CommandError, Session, command
+from matcher.files.csv_cells import text_cell
 from matcher.model import DEFAULT_POOL
 from matcher.v1 import coverage_pb2 as pb
 

@@ -8,10 +8,11 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, Column, Facts, Listing
-from matcher.cli.customer_file import text_of
 from matcher.cli.customer_import import import_customers
-from matcher.cli.roster_file import Form, form_of, write_text
+from matcher.cli.file_access import form_of, write_text
 from matcher.cli.session import Session, command
+from matcher.files.customer_file import text_of
+from matcher.files.roster_file import Form
 from matcher.v1 import customers_pb2 as pb
 
 Who = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id; with --handle one of the handles.")]

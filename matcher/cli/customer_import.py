@@ -9,12 +9,13 @@ from typing import Annotated, Final
 
 import typer
 
-from matcher.cli.customer_file import CustomerFile, CustomerRow, file_field, read_customers, record_of
+from matcher.cli.file_access import form_of, read_bytes
 from matcher.cli.progress import steps
-from matcher.cli.roster_file import Form, form_of, read_bytes
 from matcher.cli.session import CommandError, Session
 from matcher.cli.tables import short
 from matcher.client import MatcherCallError, MatcherClient, Violation
+from matcher.files.customer_file import CustomerFile, CustomerRow, file_field, read_customers, record_of
+from matcher.files.roster_file import Form
 
 AT_ONCE: Final = 16
 """Rows that are sent at once."""

@@ -14,10 +14,11 @@ from matcher.cli.demo_examples import route_examples
 from matcher.cli.demo_messages import read_messages, suite_messages
 from matcher.cli.demo_service import running_service
 from matcher.cli.demo_suite import route_suite
+from matcher.cli.file_access import form_of, read_bytes
 from matcher.cli.import_command import send_rows
-from matcher.cli.roster_file import form_of, read_bytes, read_roster
-from matcher.cli.roster_rows import GoodRow
 from matcher.cli.session import CommandError, Session
+from matcher.files.roster_file import read_roster
+from matcher.files.roster_rows import GoodRow
 from matcher.v1 import roster_pb2 as pb
 
 

@@ -16,10 +16,10 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.import_report import file_field
-from matcher.cli.roster_file import record_of
-from matcher.cli.roster_rows import BadRow, GoodRow, read_record
 from matcher.cli.session import CommandError, Session
 from matcher.client import MatcherCallError, MatcherClient, Violation
+from matcher.files.roster_file import record_of
+from matcher.files.roster_rows import BadRow, GoodRow, read_record
 from matcher.v1 import roster_pb2 as pb
 
 LEFT_OUT = frozenset({"id", "status"})

@@ -11,13 +11,14 @@ from typing import Annotated, Final
 import typer
 
 from matcher.cli.call_errors import describe
+from matcher.cli.file_access import form_of, read_bytes
 from matcher.cli.import_report import Report, file_field
 from matcher.cli.progress import steps
-from matcher.cli.roster_file import Form, RosterFile, form_of, read_bytes, read_roster
-from matcher.cli.roster_rows import NOT_UTF8, BadRow, GoodRow
 from matcher.cli.session import CommandError, Session
 from matcher.cli.tables import short
 from matcher.client import MatcherCallError, Violation
+from matcher.files.roster_file import Form, RosterFile, read_roster
+from matcher.files.roster_rows import NOT_UTF8, BadRow, GoodRow
 from matcher.v1 import roster_pb2 as pb
 
 Action = pb.ImportAgentsResponse

@@ -12,10 +12,11 @@ from pathlib import Path
 from matcher.cli.call_errors import describe
 from matcher.cli.demo_messages import read_messages
 from matcher.cli.demo_service import RunningService, running_service
+from matcher.cli.file_access import form_of, read_bytes
 from matcher.cli.loadtest_display import Display, print_summary
-from matcher.cli.roster_file import form_of, read_bytes, read_roster
 from matcher.cli.session import CommandError, Session
 from matcher.client import MatcherCallError
+from matcher.files.roster_file import read_roster
 from matcher.loadtest import extras, material, plan, run
 from matcher.loadtest.generators import GeneratorFailed
 from matcher.loadtest.result import Result, sum_up

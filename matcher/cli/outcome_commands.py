@@ -12,9 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, Column, Listing
-from matcher.cli.file_values import observed_of, time_of
 from matcher.cli.outcome_import import import_outcomes
 from matcher.cli.session import Session, command
+from matcher.files.file_values import observed_of, time_of
 from matcher.v1 import feedback_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact.")]

@@ -8,11 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
-from matcher.cli.outcome_file import OutcomeFile, OutcomeRow, file_field, read_outcomes
+from matcher.cli.file_access import form_of, read_bytes
 from matcher.cli.progress import steps
-from matcher.cli.roster_file import Form, form_of, read_bytes
 from matcher.cli.session import CommandError, Session
 from matcher.client import MatcherCallError, Violation
+from matcher.files.outcome_file import OutcomeFile, OutcomeRow, file_field, read_outcomes
+from matcher.files.roster_file import Form
 from matcher.v1 import feedback_pb2 as pb
 
 AT_ONCE: Final = 100

@@ -15,10 +15,10 @@ from matcher.cli import tables
 from matcher.cli.call_errors import describe
 from matcher.cli.candidate_tables import words_met
 from matcher.cli.columns import Column, Listing
-from matcher.cli.roster_jsonl import read_lines
-from matcher.cli.roster_rows import BadRow
 from matcher.cli.session import CommandError, Session, command
 from matcher.client import MatcherCallError
+from matcher.files.roster_jsonl import read_lines
+from matcher.files.roster_rows import BadRow
 from matcher.v1 import routing_pb2 as pb
 
 MOST_AT_ONCE: Final = 256

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.cli import csv_cells
 from matcher.client import Violation
+from matcher.files import csv_cells
 
 TEXTS = st.text() | st.text("'=+-@\t\r\n \uff1da|[]\"", max_size=8)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from matcher.cli.customer_file import read_customers, text_of
-from matcher.cli.roster_file import Form
+from matcher.files.customer_file import read_customers, text_of
+from matcher.files.roster_file import Form
 from matcher.v1 import customers_pb2 as pb
 from tests.cli.command import Result, matcher
 from tests.processes import Server

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from matcher.cli.agent_commands import export
 from matcher.cli.import_command import import_agents
-from matcher.cli.roster_file import Form
 from matcher.cli.session import Session
 from matcher.client import MatcherClient
+from matcher.files.roster_file import Form
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import Keys
 from matcher.v1 import roster_pb2 as pb

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from matcher.cli.roster_file import Form, RosterFile, read_roster
-from matcher.cli.roster_rows import BadRow
+from matcher.files.roster_file import Form, RosterFile, read_roster
+from matcher.files.roster_rows import BadRow
 from matcher.v1 import roster_pb2 as pb
 
 RECORDS = [{"id": "ana", "interests": ["I sail."]}, {"id": "ben", "interests": ["I dig."], "skills": {"tax": 3.0}}]

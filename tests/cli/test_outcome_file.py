@@ -6,8 +6,8 @@ import json
 import time
 from datetime import UTC, datetime
 
-from matcher.cli.outcome_file import OutcomeFile, read_outcomes
-from matcher.cli.roster_file import Form
+from matcher.files.outcome_file import OutcomeFile, read_outcomes
+from matcher.files.roster_file import Form
 from matcher.v1 import feedback_pb2 as pb
 
 

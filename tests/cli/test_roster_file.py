@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.cli.roster_file import Form, form_of, read_roster, write_roster
+from matcher.cli.file_access import form_of, write_text
+from matcher.files.roster_file import Form, read_roster, roster_text
 from matcher.cli.session import CommandError
 from matcher.client import Violation
 from matcher.v1 import roster_pb2 as pb
@@ -165,7 +166,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
     target = tmp_path / "agents.jsonl"
     target.mkdir()
     with pytest.raises(CommandError, match="cannot be written"):
-        write_roster(str(target), Form.JSONL, [pb.Agent(name="sites/default/agents/a")])
+        write_text(str(target), roster_text(Form.JSONL, [pb.Agent(name="sites/default/agents/a")]))
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -206,7 +207,7 @@ def test_an_export_is_read_back_unchanged(
 ) -> None:
     """For any names and interests, in every format, reading an export gives the same agents."""
     path = tmp_path_factory.mktemp("export") / f"agents.{form}"
-    write_roster(str(path), form, roster)
+    write_text(str(path), roster_text(form, roster))
     read = read_roster(path.read_bytes(), form, "default")
     assert read.bad == ()
     back = [row.agent for row in read.good]

@@ -10,10 +10,10 @@ import pytest
 from google.protobuf import json_format
 
 from benchmarks.fuzz.within import EXPECTED, run, targets
-from matcher.cli.customer_file import read_customers
-from matcher.cli.outcome_file import read_outcomes
-from matcher.cli.roster_file import Form, read_roster
 from matcher.errors import FieldsInvalid
+from matcher.files.customer_file import read_customers
+from matcher.files.outcome_file import read_outcomes
+from matcher.files.roster_file import Form, read_roster
 from tests.rpc.test_bounded_reads import CHECKS
 
 CORPUS = [

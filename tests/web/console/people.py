@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from matcher.cli.roster_file import form_of, read_roster
+from matcher.cli.file_access import form_of
+from matcher.files.roster_file import read_roster
 from matcher.v1.roster_pb2 import ONLINE, Agent, Pool
 from tests.processes import Server
 

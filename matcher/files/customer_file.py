@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from matcher.cli import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
-from matcher.cli.csv_cells import guarded
-from matcher.cli.misread_text import misreading
-from matcher.cli.roster_file import UTF8_MARK, Form, as_utf8
-from matcher.cli.roster_rows import BadRow
-from matcher.cli.tables import short
 from matcher.client import Violation
+from matcher.files import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
+from matcher.files.csv_cells import guarded
+from matcher.files.misread_text import misreading
+from matcher.files.roster_file import UTF8_MARK, Form, as_utf8
+from matcher.files.roster_rows import BadRow
 from matcher.v1 import customers_pb2 as pb
 
 FIELDS: Final = (
@@ -115,7 +114,7 @@ def record_of(customer: pb.Customer) -> dict[str, object]:
     consent = customer.consent
     given = customer.HasField("consent")
     return {
-        "id": short(customer.name),
+        "id": customer.name.rpartition("/")[2],
         "handles": list(customer.handles),
         "interests": [interest.text for interest in customer.interests],
         "sources": [interest.source for interest in customer.interests],

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from matcher.cli import csv_cells
-from matcher.cli.csv_cells import column_letter, guarded, unguarded
-from matcher.cli.roster_rows import BadRow
 from matcher.client import Violation
+from matcher.files import csv_cells
+from matcher.files.csv_cells import column_letter, guarded, unguarded
+from matcher.files.roster_rows import BadRow
 
 if TYPE_CHECKING:
     from _csv import Reader

@@ -11,10 +11,10 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from matcher.cli import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
-from matcher.cli.roster_file import Form, as_utf8
-from matcher.cli.roster_rows import BadRow
 from matcher.client import Violation
+from matcher.files import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
+from matcher.files.roster_file import Form, as_utf8
+from matcher.files.roster_rows import BadRow
 from matcher.v1 import feedback_pb2 as pb
 
 FIELDS: Final = (

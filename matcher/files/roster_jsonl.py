@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from matcher.cli.roster_rows import BadRow
+from matcher.files.roster_rows import BadRow
 
 
 def read_lines(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow]:

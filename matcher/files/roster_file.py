@@ -1,22 +1,19 @@
-"""Roster files: reads their good rows and the errors of their bad rows, and writes the agents of an export."""
+"""Roster files: their good rows and the errors of their bad rows, and the agents of an export as a file's text."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from matcher.cli import roster_csv, roster_json, roster_jsonl
-from matcher.cli.roster_rows import FIELDS, BadRow, GoodRow, read_record
-from matcher.cli.session import CommandError
 from matcher.client import Violation
+from matcher.files import roster_csv, roster_json, roster_jsonl
+from matcher.files.roster_rows import FIELDS, BadRow, GoodRow, read_record
 from matcher.v1 import roster_pb2 as pb
 
 MARKS: Final = (
@@ -39,6 +36,9 @@ class Form(StrEnum):
     JSON = "json"
 
 
+_FORMS: Final = {".csv": Form.CSV, ".json": Form.JSON, ".jsonl": Form.JSONL, ".ndjson": Form.JSONL}
+
+
 @dataclass(frozen=True, slots=True)
 class RosterFile:
     """The contents of a roster file: its good rows, its bad rows, and each ignored field with its first line.
@@ -55,26 +55,9 @@ class RosterFile:
 ParsedRow = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
 
 
-def form_of(path: str, given: Form | None) -> Form:
-    """Return the given format, or the file's by its name; raise CommandError where the name does not decide."""
-    if given is not None:
-        return given
-    suffix = Path(path).suffix.lower()
-    if suffix == ".csv":
-        return Form.CSV
-    if suffix == ".json":
-        return Form.JSON
-    if suffix in (".jsonl", ".ndjson") or path == "-":
-        return Form.JSONL
-    raise CommandError(f"{path} is none of .jsonl, .json and .csv: give its format with --format")
-
-
-def read_bytes(path: str) -> bytes:
-    """Return the bytes of a file, or of standard input for "-"; raise CommandError where they cannot be read."""
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+def form_named(path: str) -> Form | None:
+    """Return the format of a file by its name; None where the name does not decide."""
+    return _FORMS.get(Path(path).suffix.lower())
 
 
 def read_roster(
@@ -115,24 +98,9 @@ def read_roster(
     return RosterFile(tuple(good), tuple(bad), unread, unit)
 
 
-def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
-    """Write agents to a file, completely or not at all, or to standard output for "-"."""
-    write_text(path, WRITE[form](agents))
-
-
-def write_text(path: str, text: str) -> None:
-    """Write a file completely or not at all, or to standard output for "-"."""
-    if path == "-":
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.buffer.flush()
-        return
-    part = Path(f"{path}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+def roster_text(form: Form, agents: Iterable[pb.Agent]) -> str:
+    """Return agents as the text of a roster file."""
+    return _WRITE[form](agents)
 
 
 def as_utf8(data: bytes) -> tuple[bytes, str]:
@@ -208,4 +176,8 @@ def _same_id(unit: str, line: int) -> tuple[Violation, ...]:
     return (Violation("id", f"is also {'on line' if unit == 'line' else 'in entry'} {line}"),)
 
 
-WRITE: Mapping[Form, Callable[[Iterable[pb.Agent]], str]] = {Form.JSONL: _jsonl, Form.JSON: _json, Form.CSV: _csv}
+_WRITE: Final[Mapping[Form, Callable[[Iterable[pb.Agent]], str]]] = {
+    Form.JSONL: _jsonl,
+    Form.JSON: _json,
+    Form.CSV: _csv,
+}

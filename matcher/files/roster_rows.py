@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from matcher.cli.misread_text import misreading
 from matcher.client import Violation
+from matcher.files.misread_text import misreading
 from matcher.v1 import roster_pb2 as pb
 
 Value = TypeVar("Value")

@@ -13,7 +13,7 @@ from typing import Final
 
 import ijson
 
-from matcher.cli.roster_rows import FIELDS, BadRow
+from matcher.files.roster_rows import FIELDS, BadRow
 
 HALF_A_PAIR: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
