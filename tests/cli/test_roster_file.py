@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.cli.file_access import form_of, write_text
-from matcher.files.roster_file import Form, read_roster, roster_text
 from matcher.cli.session import CommandError
 from matcher.client import Violation
+from matcher.files.roster_file import Form, read_roster, roster_text
 from matcher.v1 import roster_pb2 as pb
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -3,7 +3,7 @@
 from typing import Final
 
 from matcher.web.console.page import Get, Page, Post
-from matcher.web.console.pages.people import edit, listing, person
+from matcher.web.console.pages.people import edit, importing, listing, person
 
 PAGE: Final = Page(
     "people",
@@ -13,6 +13,9 @@ PAGE: Final = Page(
         Get("", listing.show),
         Get("new", edit.show_new),
         Post("new", edit.create),
+        Get("import", importing.show),
+        Post("import", importing.preview, importing.MOST_BYTES),
+        Post("import/write", importing.write),
         Get("person/{agent}", person.show),
         Post("person/{agent}/status", person.set_status),
         Post("person/{agent}/try", person.try_interest),
