@@ -55,6 +55,7 @@ class Node:
     options: Mapping[str, str] = field(default_factory=dict)
     sentinel: bool = False
     port: int = field(default_factory=free_port)
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -87,11 +88,12 @@ class Node:
             options |= {"busy-reply-threshold": "200", **self.options}
         options |= {"port": str(self.port), "bind": HOST, "dir": str(self.folder)}
         words += [word for name, value in options.items() for word in (f"--{name}", value)]
-        environment = dict(os.environ)
+        environment = {**os.environ, **self.environment}
         if FAKETIME.exists() and not self.sentinel:
             self.clock_file.write_text("+0")
             environment |= {
-                "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.clock_file), "FAKETIME_NO_CACHE": "1",
+                "LD_PRELOAD": " ".join(filter(None, (environment.get("LD_PRELOAD"), str(FAKETIME)))),
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock_file), "FAKETIME_NO_CACHE": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             }  # fmt: skip
         with (self.folder / "log").open("ab") as log:

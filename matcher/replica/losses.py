@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 
-from matcher.model import ContactEvent
-from matcher.model.lifecycle import ENDED, Cause, ContactState
+from matcher.model import ContactEvent, Reservation
+from matcher.model.lifecycle import ENDED, Cause, ContactState, ReservationState
 from matcher.replica.event_hub import EventHub
 from matcher.store.contacts import ContactStore
+from matcher.store.reservations import Reserved, ReserveRequest
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +34,43 @@ class Losses:
         self._last: dict[str, ContactEvent] = {}
 
     def note(self, event: ContactEvent) -> None:
-        """Note a step of a contact."""
+        """Note a step of a contact that was read from the stream."""
+        own = self._last.get(event.contact)
+        if own is not None and own.sequence > event.sequence:
+            return  # a later step, which this process took itself
         if event.state in OVER:
             self._last.pop(event.contact, None)
         else:
             self._last[event.contact] = event
+
+    def note_reserved(self, request: ReserveRequest, answer: Reserved) -> None:
+        """Note a hold that this process made and has not read from the stream yet, because its caller is told of it.
+
+        A primary may die between its answer and the reading. A transfer that keeps the agent takes no step.
+        """
+        if not request.keeps_agent:
+            self._note_held(answer.reservation, answer.sequence)
+
+    def note_accepted(self, reservation: Reservation) -> None:
+        """Note that this process accepted the offer of a contact, where it has not read so from the stream yet."""
+        last = self._last.get(reservation.contact)
+        if last is None or last.state is not ContactState.RESERVED or last.reservation != reservation.id:
+            return
+        # From the offer to its acceptance is one step.
+        self._note_held(reservation, last.sequence + 1)
+
+    def _note_held(self, reservation: Reservation, sequence: int) -> None:
+        accepted = reservation.state is ReservationState.ACCEPTED
+        self._last[reservation.contact] = ContactEvent(
+            reservation.contact,
+            reservation.pool,
+            sequence,
+            ContactState.ASSIGNED if accepted else ContactState.RESERVED,
+            Cause.ACCEPTED if accepted else Cause.OFFERED,
+            reservation.id,
+            reservation.agent,
+            reservation.created_ms,
+        )
 
     async def tell(self, heard_at: float) -> None:
         """Tell of the steps that the store does not have, now that the site was read from it again.

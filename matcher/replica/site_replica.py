@@ -95,7 +95,7 @@ class SiteReplica:
         self._clock = clock
         self._steps = ClockSteps(site, clock)
         self._contacts = contacts
-        self._losses = Losses(site, contacts, self.hub, on_lost)
+        self.losses = Losses(site, contacts, self.hub, on_lost)
         self._on_lag = on_lag
         self._on_reload = on_reload
         self._on_ignored = on_ignored
@@ -175,6 +175,7 @@ class SiteReplica:
             if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE, ReserveKind.ASSIGN):
                 self.queue.serve(made.contact, made.created_ms)
             self._add_hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
+            self.losses.note_reserved(request, answer)
         if replaced is not None and not request.handed_on_wrap_up_ms and not request.keeps_agent:
             # The agent whose offer is withdrawn has been idle for as long as before.
             idle_since_ms = None if request.how is ReserveKind.ASSIGN else made.created_ms
@@ -261,7 +262,7 @@ class SiteReplica:
         """Read the site again, as of a position of its streams or later; return the position. Raises SiteNotFound."""
         position = await changes.end()
         if not position.life and self._position.server not in {"", position.server}:
-            self._losses.end()
+            self.losses.end()
         snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
         self.life = self.life or position.life
         # Asked last: of a site whose deletion began during the reading only a part was read.
@@ -273,7 +274,7 @@ class SiteReplica:
         self._removals = Removals()
         self._ended.clear()
         self._timers_moved()
-        await self._losses.tell(self.heard_at)
+        await self.losses.tell(self.heard_at)
         self.hub.publish_gap(position.load)
         return position
 
@@ -328,7 +329,7 @@ class SiteReplica:
                 self.hub.publish_hold_change(agent, reservation)
             case ContactStepped(event, score):
                 self.queue.apply(change)
-                self._losses.note(event)
+                self.losses.note(event)
                 if score is not None or self._sets_a_timer(event):
                     self._timers_moved()
                 self.hub.publish(event)

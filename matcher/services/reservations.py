@@ -49,6 +49,7 @@ class ReservationService:
         accepted = await self._store.accept(
             ref, fence, policy.accepted_ms, policy.idle_ms, policy.first_response_ms, wrap_up_ms=wrap_up_ms
         )
+        replica.losses.note_accepted(accepted)
         if old is not None and not wrap_up_ms:
             replica.apply_own_release(old.agent, old.reservation, accepted.accepted_ms)
         return accepted

@@ -150,12 +150,13 @@ class Shortlist(msgspec.Struct, frozen=True):
 class Reserved(msgspec.Struct, frozen=True):
     """Capacity is held; `event`: the id of the load stream's event that says so.
 
-    seen: what the store saw of the candidates, as the decision's record holds it.
+    seen: what the store saw of the candidates, as the decision's record holds it. sequence: of the contact's step.
     """
 
     reservation: Reservation
     event: str
     seen: bytes = b""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
     if request.by_hand and (refusal := refusal_by_hand(request.site, shortlist.candidates[0][0], answer)):
         raise refusal
     match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over, seen]:
+        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over, seen, sequence]:
             return Reserved(
                 Reservation(
                     id=request.reservation,
@@ -280,6 +281,7 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
                 ),
                 event.decode(),
                 seen,
+                int(sequence),
             )
         case [b"replayed", reservation, decision, contact]:
             return Replayed(reservation.decode(), decision.decode(), contact.decode())

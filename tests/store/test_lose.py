@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from matcher.model import ContactEvent
 from matcher.model.lifecycle import Cause, ContactState
+from matcher.replica.event_hub import EventHub
+from matcher.replica.losses import Losses
+from matcher.store.keys import Keys
+from matcher.store.reservations import Reserved
 from tests.store.stage import Stage
 
 
@@ -37,3 +43,31 @@ async def test_a_contact_of_which_a_step_is_gone_stays_as_the_store_has_it(stage
     contact = await stage.contact("c")
     assert (contact.state, contact.reservation, contact.sequence) == (ContactState.RESERVED, offer.id, 3)
     assert await stage.contacts.sequences(stage.site, ["c"]) == [3]
+
+
+async def test_a_hold_whose_step_no_process_had_read_is_told_when_the_store_lost_it(stage: Stage) -> None:
+    """The caller was told of it, then the primary died; what the new one has, or has gone on from, is not told."""
+    await stage.put("ann", 3)
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    for contact in ("gone", "kept", "accepted"):
+        asked = stage.claim("ann", contact=contact)
+        answer = await stage.reserve(asked)
+        assert isinstance(answer, Reserved)
+        assert answer.sequence == 1
+        losses.note_reserved(asked.claim, answer)
+        # The stream tells the offer only now: it takes nothing back.
+        if contact == "accepted":
+            losses.note_accepted(answer.reservation)
+        losses.note(seen(contact, 1, ContactState.RESERVED, Cause.OFFERED))
+    await stage.raw("DEL", Keys(stage.site).contact("gone"))
+    await losses.tell(time.monotonic())
+    assert len(told) == 2
+    states = {contact: (await stage.contact(contact)).state for contact in ("gone", "kept", "accepted")}
+    assert states == {
+        "gone": ContactState.RETURNED,
+        "kept": ContactState.RESERVED,
+        "accepted": ContactState.RESERVED,
+    }
+    causes = {contact: (await stage.contact(contact)).cause for contact in ("gone", "kept", "accepted")}
+    assert causes == {"gone": Cause.LOST, "kept": Cause.OFFERED, "accepted": Cause.LOST}

@@ -291,11 +291,12 @@ local function hold(attempt, chosen, waits_until, changes)
   else
     event = write_contact(attempt, chosen, deadline, waits_until, changes)
   end
+  local sequence = attempt.record.sequence
   -- Only now that the new capacity is held is the old one freed.
   if attempt.transfer then hand_over(attempt) end
   if attempt.withdraws then withdraw_offer(attempt) end
   return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid, chosen.over and '1' or '',
-    table.concat(attempt.seen, ';')}
+    table.concat(attempt.seen, ';'), sequence}
 end
 
 -- Returns when a new contact begins: now. After a step back of the clock, contacts that began before it wait with later

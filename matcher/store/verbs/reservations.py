@@ -149,6 +149,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
             "agent_uid",
             "over_capacity",
             "seen",
+            "sequence",
         ),
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
