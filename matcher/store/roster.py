@@ -215,14 +215,13 @@ class RosterStore:
     ) -> Agent:
         """Declare an agent's status, and why. Raises AgentNotFound, also where the caller does not reach the agent."""
         keys = Keys(site)
-        declared = {"status": status, "status_reason": reason} if reason else {"status": status}
         answer = await self._connection.verb(
             verbs.PutStatus(
                 life=keys.life,
                 agent=keys.agent(agent),
                 roster=keys.roster,
                 audit=keys.audit,
-                said=b"" if is_own_desk(site, agent) else say(agent_name(site, agent), None, declared),
+                said=b"" if is_own_desk(site, agent) else say(agent_name(site, agent), None, {}),
                 waiting=keys.waiting,
                 agent_id=agent,
                 uid=new_uid(),

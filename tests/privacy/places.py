@@ -1,12 +1,7 @@
-"""Places where a word may be left: the store's keys, files and slow log, and what a collector of traces receives."""
+"""Places where a word may be left: the store's keys, files and slow log."""
 
 from __future__ import annotations
 
-import gzip
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from redis.asyncio import Redis
@@ -17,33 +12,6 @@ from tests.system.test_privacy import flat
 
 SLOW_CALLS: Final = 1_000_000
 """More calls than any run makes: none falls out of the slow log."""
-
-
-@contextmanager
-def collector() -> Iterator[tuple[str, list[bytes]]]:
-    """Receive traces and metrics by OTLP over HTTP; yield the address, and the bodies that have come."""
-    bodies: list[bytes] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            """Take a batch."""
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            bodies.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", bodies
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 async def note_every_call(redis: Redis) -> None:

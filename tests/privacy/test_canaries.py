@@ -25,6 +25,7 @@ from matcher.auth.grant_text import parse_grant
 from matcher.services.access_keys import AccessKeyService
 from matcher.store.access_keys import AccessKeyStore
 from matcher.store.redis.client import StoreClient
+from tests.collector import Collector, collector
 from tests.people import wait_until
 from tests.privacy import faults, places
 from tests.privacy.callers import Caller
@@ -70,7 +71,7 @@ class Scene:
     server: Server
     store: Store
     ledger: Path
-    traces: list[bytes]
+    received: Collector
     keys: tuple[str, ...]
 
     async def settled(self) -> None:
@@ -98,7 +99,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
         service = AccessKeyService(AccessKeyStore(connection))
         keys = [(await service.create(name, [parse_grant(one) for one in of]))[1] for name, of in GRANTS.items()]
         await connection.close()
-        address, traces = stack.enter_context(places.collector())
+        received = stack.enter_context(collector())
         ledger = folder / "ledger.sqlite"
         settings = {
             "MATCHER_STORE_URL": store.url,
@@ -107,7 +108,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
             "MATCHER_LEDGER_URL": f"sqlite:///{ledger}",
             "MATCHER_LOG_LEVEL": "debug",
             "MATCHER_TRACING": "otlp",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": received.address,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "PYTHONFAULTHANDLER": "1",
@@ -119,7 +120,9 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
         async with open_door(server.target) as door:
             callers = [Caller(channel, key, door) for key in keys]
             owner, other, observer, foreign = callers
-            yield Scene(Center(owner, other, observer, foreign, Canaries()), server, store, ledger, traces, tuple(keys))
+            yield Scene(
+                Center(owner, other, observer, foreign, Canaries()), server, store, ledger, received, tuple(keys)
+            )
 
 
 async def told(scene: Scene) -> dict[str, bytes]:
@@ -151,7 +154,7 @@ async def told(scene: Scene) -> dict[str, bytes]:
     await server.ended()
     await asyncio.gather(*calls)
     left["log"] = server.log().encode()
-    left["traces"] = b"\0".join(scene.traces)
+    left["traces"] = b"\0".join(scene.received.bodies)
     left["ledger"] = b"\0".join(path.read_bytes() for path in scene.ledger.parent.glob("ledger.sqlite*"))
     left["errors of others"] = b"\0".join(part for caller in center.others for part in caller.errors)
     left["answers to an observer"] = b"\0".join(center.observer.answers)

@@ -101,7 +101,7 @@ async def test_a_record_says_who_changed_what_and_how(trail: Trail) -> None:
     record = away.record()
     assert record is not None
     assert (record.request, record.fields, away.clear["peer"][1]) == ("r-1", ("status",), "ipv4:10.0.0.7:51000")
-    assert msgspec.json.decode(away.clear["field.status"][1]) == [None, "AWAY"]
+    assert msgspec.json.decode(away.clear["field.status"][1]) == ["ONLINE", "AWAY"]
     assert b"ann" not in away.body
     assert b"10.0.0.7" not in away.body
 
@@ -137,6 +137,28 @@ async def test_an_agent_s_own_status_is_not_on_record(trail: Trail) -> None:
     trail.call("SetAgentStatus", "desk", Grant(Role.AGENT, agent="bob"))
     await trail.stage.roster.put_status(trail.stage.site, "ann", AgentStatus.AWAY)
     assert len(await trail.records()) == count + 1
+
+
+async def test_a_status_set_by_another_is_on_record_with_what_it_was_before(trail: Trail) -> None:
+    """The status and its reason before and after, in any writing, as the store had them in that moment."""
+    await trail.made()
+    for status, reason in (
+        (AgentStatus.AWAY, "déjeuner “chez/moi” 中"),
+        (AgentStatus.AWAY, "training"),
+        (AgentStatus.ONLINE, ""),
+    ):
+        trail.call("SetAgentStatus", "lead")
+        await trail.stage.roster.put_status(trail.stage.site, "ann", status, reason=reason)
+    noted = [
+        {name: msgspec.json.decode(value[1]) for name, value in record.clear.items() if name.startswith("field.")}
+        for record in (await trail.records())[-3:]
+    ]
+    assert noted == [
+        {"field.status": ["AWAY", "AWAY"], "field.status_reason": [None, "déjeuner “chez/moi” 中"]},
+        {"field.status": ["AWAY", "AWAY"], "field.status_reason": ["déjeuner “chez/moi” 中", "training"]},
+        {"field.status": ["AWAY", "ONLINE"], "field.status_reason": ["training", None]},
+    ]
+    assert (await trail.verdict()).flaws == ()
 
 
 async def test_what_changes_nothing_is_not_on_record(trail: Trail) -> None:

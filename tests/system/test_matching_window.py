@@ -14,7 +14,7 @@ from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
-from tests.people import hire, loads, person
+from tests.people import hire, loads, person, wait_until
 from tests.processes import Server, metric
 
 BEES = "The smoker for my bees arrived with a dent."
@@ -94,8 +94,11 @@ async def test_a_stop_answers_the_calls_that_wait_for_a_window(launch: StartServ
     async with server.client() as client:
         await open_window(client, 1000)
         gathered = [asyncio.create_task(client.route(text)) for text in (BEES, TRAINS)]
-        # This later call on the same connection is answered, so the earlier calls have arrived.
-        await client.suggest(BEES)
+
+        async def received() -> bool:
+            return await metric(server, "grpc_server_started_total", grpc_method="RouteMessage") == 2
+
+        await wait_until(received, "the server has received both calls")
         assert await server.stop() == 0
         answers = [await call for call in gathered]
         assert sorted(answer.reservation.agent.rpartition("/")[2] for answer in answers) == ["bea", "tom"]

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
 from matcher.v1 import roster_pb2 as roster
+from tests.collector import collector
 from tests.conftest import StartServer
 from tests.people import hire, person, wait_until
 
@@ -19,44 +11,13 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ROUTE = "matcher.v1.RoutingService/RouteMessage"
 
 
-@contextmanager
-def collector() -> Iterator[tuple[str, list[Span]]]:
-    """Receive spans by OTLP over HTTP; yield the address, and the spans that have come."""
-    spans: list[Span] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            """Take a batch."""
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            if self.path == "/v1/traces":
-                batch = ExportTraceServiceRequest.FromString(body)
-                spans.extend(span for of in batch.resource_spans for scope in of.scope_spans for span in scope.spans)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", spans
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 async def test_the_steps_of_a_decision_and_the_offer_to_a_contact_that_waited(launch: StartServer) -> None:
     """encode, search, rank and reserve lie in the call's span; the later offer has a link to that of its contact."""
-    with collector() as (address, spans):
+    with collector() as received:
         server = await launch(
             {
                 "MATCHER_TRACING": "otlp",
-                "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": received.address,
                 "OTEL_BSP_SCHEDULE_DELAY": "100",
             }
         )
@@ -67,10 +28,11 @@ async def test_the_steps_of_a_decision_and_the_offer_to_a_contact_that_waited(la
             await client.complete(held)
 
             async def offered() -> bool:
-                return any(span.name == "offer" for span in spans)
+                return any(span.name == "offer" for span in received.spans)
 
             await wait_until(offered, "the offer's span has come")
         assert await server.stop() == 0
+    spans = received.spans
     calls = [span for span in spans if span.name == ROUTE]
     assert len(calls) == 2
     for call in calls:

@@ -1,3 +1,16 @@
+-- Returns what a declared status has to say for the audit trail: the status before and after, also where it is the same and
+-- only counts again, and the reason where it changed. Of what was before, the caller knows nothing; '' stays ''.
+local function said_of_status(said, before, status, why)
+  if said == '' then return '' end
+  local change = cjson.decode(said)
+  change.fields.status = {before.status, status}
+  local reason = before.reason or before.why or ''
+  if reason ~= why then
+    change.fields.status_reason = {reason ~= '' and reason or cjson.null, why ~= '' and why or cjson.null}
+  end
+  return cjson.encode(change)
+end
+
 -- Declares an agent's status, and why. The same again writes nothing.
 -- Takes and answers: verbs.PutStatus.
 local function put_status(key, arg)
@@ -17,7 +30,7 @@ local function put_status(key, arg)
       earmark(key.agent, key.waiting, now)
     end
     append(key.roster, arg.events_kept, 'agent', arg.agent_id, version, digits(now))
-    say_change(key.audit, arg.said)
+    say_change(key.audit, said_of_status(arg.said, before, arg.status, arg.why))
   end
   return {'ok', redis.call('HGETALL', key.agent)}
 end

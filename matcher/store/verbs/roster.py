@@ -115,7 +115,7 @@ class PutStatus(VerbCall, frozen=True, kw_only=True):
     why: str
     """What the caller says of it; "": nothing. What the service says of a status has a field of its own."""
     said: str | bytes = ""
-    """For the audit trail; "": the change is not audited."""
+    """For the audit trail; the verb adds the status and its reason, before and after. "": the change is not audited."""
     events_kept: int
     scope: str = ""
     """The pools that the caller reaches, ';billing;sales;'; "": all."""
