@@ -23,6 +23,7 @@ TUNE ?=
 SIMULATE ?=
 CHAOS ?=
 ROLLING ?=
+HTTP2 ?=
 SOAK ?=
 IMPACT ?=
 BOUNDS ?=
@@ -34,7 +35,7 @@ LOCK := deploy/requirements.txt
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --extra web --extra postgres --extra otel
 GENERATE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling failovers soak bounds fuzz impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling failovers soak bounds fuzz http2 impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +104,9 @@ rolling: $(BENCH_SETUP) ## Restarts servers 200 times while the shipped client w
 
 failovers: $(BENCH_SETUP) ## Kills the store 20 times in each of 12 ways to run one, and counts what is lost and told: build/failovers.json, half an hour
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.failovers $(FAILOVERS)
+
+http2: $(BENCH_SETUP) ## Attacks the service by HTTP/2 itself, beside a bare echo: build/http2.json, four minutes
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.http2 $(HTTP2)
 
 soak: $(BENCH_SETUP) ## Half an hour at 60 % of the peak: what grows? build/soak.json and build/soak.png
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.soak $(SOAK)

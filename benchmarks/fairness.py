@@ -77,8 +77,8 @@ async def caller(token: str) -> AsyncIterator[Process]:
 
 
 @asynccontextmanager
-async def guarded(settings: dict[str, str]) -> AsyncIterator[tuple[str, list[str]]]:
-    """Run a service that asks who calls, with agents; yield its address and the keys of honest and attacker."""
+async def guarded(settings: dict[str, str]) -> AsyncIterator[tuple[str, int, list[str]]]:
+    """Run a service that asks who calls, with agents; yield its address, its process and the keys of both."""
     both = (Grant(Role.PLATFORM), Grant(Role.ADMIN))
     made = [new_access_key(name, both, 1) for name in ("honest", "attacker")]
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
@@ -91,7 +91,7 @@ async def guarded(settings: dict[str, str]) -> AsyncIterator[tuple[str, list[str
                 keys = [text for _, text in made]
                 async with MatcherClient(running.target, token=keys[0]) as client:
                     await _hire(client)
-                yield running.target, keys
+                yield running.target, running.pid, keys
         finally:
             await store.close()
 
@@ -113,7 +113,7 @@ async def _hire(client: MatcherClient) -> None:
 async def measure(rate: float, seconds: float, pairs: int, settings: dict[str, str]) -> Figures:
     """Measure what the honest caller keeps."""
     async with AsyncExitStack() as stack:
-        target, keys = await stack.enter_async_context(guarded(settings))
+        target, _, keys = await stack.enter_async_context(guarded(settings))
         echo = await stack.enter_async_context(echo_server())
         honest, attacker = [await stack.enter_async_context(caller(key)) for key in keys]
         p95: dict[str, list[float]] = {}
