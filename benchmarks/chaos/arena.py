@@ -39,6 +39,13 @@ class Arena:
     """The proxies between the clients and the replicas."""
     pipes: list[Proxy] = field(default_factory=list)
     """The proxies between the replicas and the store; none where the store itself names its servers."""
+    key: str = ""
+    """The access key of the clients."""
+
+    @property
+    def ledger(self) -> Path:
+        """Return the file of the ledger."""
+        return self.folder / "ledger.sqlite"
 
     async def __aenter__(self) -> Arena:
         try:
@@ -48,6 +55,7 @@ class Arena:
                 self.replicas.append(Replica(number, self.folder, self._environment(url, number), self.tree))
             # Started before the others, because the first replica may have to compile the model.
             await self.replicas[0].start()
+            self.key = await self.replicas[0].first_key()
             await asyncio.gather(*(replica.start() for replica in self.replicas[1:]))
             for replica in self.replicas:
                 door = Proxy(replica.target)
@@ -150,6 +158,8 @@ class Arena:
             "MATCHER_MODEL_CACHE": os.environ.get("MATCHER_MODEL_CACHE", str(ROOT / "build" / "models")),
             "MATCHER_LOG_FORMAT": "json",
             "MATCHER_STORE_URL": url,
+            "MATCHER_LEDGER_URL": f"sqlite:///{self.ledger}",
+            "MATCHER_AUTH": "keys",
             "MATCHER_SEAL_KEYS_FILE": str(self.folder / "keyring"),
             "MATCHER_ENCODER_THREADS": "1",
             "XDG_STATE_HOME": str(self.folder / "state"),

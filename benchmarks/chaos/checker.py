@@ -12,7 +12,9 @@ from itertools import pairwise
 from typing import Final
 
 from benchmarks.chaos import history as h
+from benchmarks.chaos.errand_laws import errands_done, judge_errands
 from benchmarks.chaos.facts import Contact, Facts, Hold, enders, gather, may_be_done, withdrawals
+from benchmarks.chaos.record_laws import judge_records
 from benchmarks.chaos.timing import judge_times
 from benchmarks.chaos.verdict import Breach, Law, Verdict
 
@@ -41,6 +43,8 @@ def claims(facts: Facts) -> dict[str, int]:
         "holds_certain": len(certain),
         "assigned_above_capacity": sum(hold.over for hold in facts.holds.values()),
         "probes": len(facts.probes),
+        "ledger_steps": len(facts.entries),
+        **errands_done(facts),
     }
 
 
@@ -94,6 +98,8 @@ def _gone(facts: Facts) -> Iterator[Breach]:
         hold = facts.holds.get((call.site, call.reservation))
         contact = facts.contacts.get((call.site, call.contact or (hold.held.contact if hold is not None else "")))
         since = None
+        if contact is not None and (contact.site, contact.id) in facts.forgotten:
+            continue
         if hold is not None and hold.acknowledged.ended < call.began:
             since = hold.acknowledged.ended
         elif not call.reservation and contact is not None and contact.acknowledged:
@@ -259,5 +265,5 @@ def _errors(facts: Facts) -> Iterator[Breach]:
 
 LAWS: Final[tuple[Callable[[Facts], Iterator[Breach]], ...]] = (
     _above_capacity, _fences, _gone, _twice, _lost, _ended_by_nobody, _lapsed_early, _left, _tenants, _untold, _errors,
-    judge_times,
+    judge_errands, judge_records, judge_times,
 )  # fmt: skip

@@ -95,6 +95,11 @@ class Facts:
     found_agents: list[h.FoundAgent] = field(default_factory=list)
     listed: list[h.Listed] = field(default_factory=list)
     found_lists: list[h.FoundAgents] = field(default_factory=list)
+    found_lives: list[h.FoundLife] = field(default_factory=list)
+    entries: list[h.Entry] = field(default_factory=list)
+    gaps: list[h.Gap] = field(default_factory=list)
+    forgotten: set[Key] = field(default_factory=set)
+    """Contacts of customers whom a client asked to forget."""
     found_reservations: dict[Key, h.FoundReservation] = field(default_factory=dict)
     status: dict[Key, list[h.Call]] = field(default_factory=lambda: defaultdict(list))
 
@@ -127,6 +132,9 @@ def gather(records: Iterable[h.Record]) -> Facts:
         h.Health: facts.health,
         h.FoundAgent: facts.found_agents,
         h.FoundAgents: facts.found_lists,
+        h.FoundLife: facts.found_lives,
+        h.Entry: facts.entries,
+        h.Gap: facts.gaps,
         h.Listed: facts.listed,
     }
     for record in records:
@@ -156,6 +164,8 @@ def _note_calls(facts: Facts) -> None:
             facts.holds[call.site, call.held.reservation] = hold
             facts.contact(call.site, call.held.contact).holds.append(hold)
     for call in facts.calls:
+        if call.verb == "forget customer":
+            facts.forgotten.add((call.site, call.contact))
         if call.verb == "status":
             facts.status[call.site, call.agent].append(call)
         if call.request:

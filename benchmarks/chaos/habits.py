@@ -20,6 +20,12 @@ TEXTS: Final = (
     "The brake of my old bicycle does not fit.", "My orchids wilt since I use your soil.",
     "Hello?", "Where is my order 4471?", "refund please", "The sail has a hole. We had to turn back.",
 )  # fmt: skip
+HOSTILE: Final = (
+    "." * 7_999 + "a", "A-" * 3_999 + "a", "a@" * 3_000 + ":", "\u0301" * 4_000, "\U0001f469\u200d" * 2_000 + "x",
+    "\x00\x01\x7f", "\u202e\u2066 refund \ufeff\u200b", "{}[]$(){{7*7}} %s %n \\u0000 '; FLUSHALL", "\r\n" * 4_000,
+    "<a " * 2_600, "\ud7ff\ue000\ufffe\uffff", "ﷺ" * 400, "x" * 8_001,
+)  # fmt: skip
+"""Texts that were made to hurt what reads them; the last is longer than a message may be."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,9 @@ class Habits:
     """How the clients behave: shares of one, rates per second, durations in seconds."""
 
     sites: tuple[str, ...] = ("north", "south")
-    agents: int = 8
+    agents: int = 14
     total: int = 2
-    rate: float = 20.0
+    rate: float = 30.0
     """Contacts a second, in all sites."""
     offer: float = 2.0
     accepted: float = 30.0
@@ -63,3 +69,7 @@ class Habits:
     """Every so many-th desk sends heartbeats; 0: none does."""
     silences: float = 0.05
     """The share of heartbeats after which a desk is silent for too long."""
+    hostile: float = 0.02
+    """The share of customers who send a hostile text."""
+    errands: float = 1.0
+    """Batches, customers, outcomes, keys and rude requests a second of a site; 0: none, and no brief site."""

@@ -193,6 +193,35 @@ class FoundAgents(msgspec.Struct, frozen=True, kw_only=True, tag="found agents")
     agents: tuple[str, ...]
 
 
+class FoundLife(msgspec.Struct, frozen=True, kw_only=True, tag="found life"):
+    """What a site that was created again has: the agents that were imported, those that it lists, and its contacts."""
+
+    site: str
+    at: float
+    imported: tuple[str, ...]
+    agents: tuple[str, ...]
+    contacts: tuple[str, ...]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag="entry"):
+    """A step of a contact as the ledger has it when all is over; state and kind without the prefix of the API."""
+
+    site: str
+    contact: str
+    sequence: int
+    state: str
+    kind: str
+    reservation: str
+    agent: str
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True, tag="gap"):
+    """Steps that the ledger says it lacks."""
+
+    site: str
+    entries: int
+
+
 Record: TypeAlias = (
     Terms
     | Staff
@@ -207,6 +236,9 @@ Record: TypeAlias = (
     | FoundAgent
     | Listed
     | FoundAgents
+    | FoundLife
+    | Entry
+    | Gap
 )
 
 

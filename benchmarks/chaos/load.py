@@ -5,44 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 
 from benchmarks.chaos import history as h
-from benchmarks.chaos.habits import BEAT_SECONDS, CHANNELS, INTERESTS, POOL, TEXTS, Habits
+from benchmarks.chaos.habits import BEAT_SECONDS, CHANNELS, HOSTILE, INTERESTS, POOL, TEXTS, Habits
+from benchmarks.chaos.tasks import Tasks
 from benchmarks.chaos.wire import Wire, plain, reason_of, seconds_of
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
-
-
-@dataclass
-class Tasks:
-    """Tasks of the clients, with the failures of the clients themselves."""
-
-    running: set[asyncio.Task[None]] = field(default_factory=set)
-    failures: list[str] = field(default_factory=list)
-
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task."""
-        task = asyncio.create_task(work)
-        self.running.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self.running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.failures.append(f"{type(error).__name__}: {error}")
-
-    async def end(self) -> None:
-        """Cancel what runs."""
-        tasks = tuple(self.running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class SiteLoad:
@@ -123,7 +95,7 @@ class SiteLoad:
         request = pb.RouteMessageRequest(
             parent=self.parent,
             pool=self.name("pools", POOL),
-            message=pb.Message(text=rng.choice(TEXTS), channel=channel),
+            message=pb.Message(text=rng.choice(HOSTILE if rng.random() < habits.hostile else TEXTS), channel=channel),
             contact_id="" if rng.random() < habits.anonymous else contact,
             request_id=f"r-{contact}",
             auto_accept=draw > 1 - habits.auto_accept,
@@ -150,7 +122,12 @@ class SiteLoad:
 
     async def _route(self, request: pb.RouteMessageRequest, asked: h.Call) -> None:
         answer, record = await self.wire.insist(lambda line: line.routing.RouteMessage(request), asked)
-        if answer is None or record.outcome == "unmatched":
+        if answer is not None:
+            await self.settle(request, record)
+
+    async def settle(self, request: pb.RouteMessageRequest, record: h.Call) -> None:
+        """Go on with a contact that was routed: its desk answers, or the customer waits or leaves."""
+        if record.outcome == "unmatched":
             return
         self.acknowledged[record.contact] = None
         if record.held is not None:

@@ -12,10 +12,14 @@ from typing import Any, Final
 
 from benchmarks.chaos import history as h
 from benchmarks.chaos.arena import REPLICAS, SINGLE, Arena
+from benchmarks.chaos.brief_site import BriefSite
+from benchmarks.chaos.errands import Errands
 from benchmarks.chaos.habits import Habits
-from benchmarks.chaos.load import SiteLoad, Tasks
+from benchmarks.chaos.ledger import settled_ledger
+from benchmarks.chaos.load import SiteLoad
 from benchmarks.chaos.nemesis import USUAL, Planned, attack, kinds_for, plan
 from benchmarks.chaos.processes import ROOT
+from benchmarks.chaos.tasks import Tasks
 from benchmarks.chaos.wire import Wire, plain
 from benchmarks.chaos.witness import look, open_probes
 from matcher.v1 import roster_pb2 as roster
@@ -77,19 +81,34 @@ class Stage:
         self._attacked = attacked
         self._arena = arena
         self._say = say
-        self._wire = Wire([door.address for door in arena.doors], self.history, attacked.seed)
+        self._wire = Wire([door.address for door in arena.doors], arena.key, self.history, attacked.seed)
         self._loads = [
             SiteLoad(site, self._wire, attacked.habits, self.tasks, attacked.seed) for site in attacked.habits.sites
         ]
+        self._errands = [Errands(load, attacked.seed) for load in self._loads] if attacked.habits.errands else []
+        self._brief = BriefSite(self._wire, attacked.seed)
 
     async def play(self) -> None:
         """Open the sites, attack, and bring all to rest."""
-        attacked, habits = self._attacked, self._attacked.habits
+        attacked = self._attacked
+        await self._begin()
+        began = time.time()
+        planned = attacked.planned
+        if planned is None:
+            planned = plan(attacked.seed, attacked.seconds, kinds_for(attacked.topology, attacked.kinds))
+        await attack(self._arena, planned, self.history, self._say)
+        await asyncio.sleep(max(0.0, began + attacked.seconds - time.time()))
+        await self._drain()
+        await self._read()
+
+    async def _begin(self) -> None:
+        """Open the sites, and start watches, witness and load."""
+        habits = self._attacked.habits
         for load in self._loads:
             await load.open()
-        await open_probes(self._arena.replicas[0].target)
+        await open_probes(self._arena.replicas[0].target, self._arena.key)
         for number, replica in enumerate(self._arena.replicas):
-            self.watchers.start(look(number, replica.target, self.history))
+            self.watchers.start(look(number, replica.target, self._arena.key, self.history))
         for load in self._loads:
             for number in range(2):
                 self.watchers.start(load.watch(number))
@@ -100,14 +119,10 @@ class Stage:
                     self.watchers.start(load.look_in(number))
             for work in (load.come(), load.change_status(), load.supervise()):
                 self.tasks.start(work)
-        began = time.time()
-        planned = attacked.planned
-        if planned is None:
-            planned = plan(attacked.seed, attacked.seconds, kinds_for(attacked.topology, attacked.kinds))
-        await attack(self._arena, planned, self.history, self._say)
-        await asyncio.sleep(max(0.0, began + attacked.seconds - time.time()))
-        await self._drain()
-        await self._read()
+        for errands in self._errands:
+            self.tasks.start(errands.run())
+        if self._errands:
+            self.tasks.start(self._brief.run())
 
     async def end(self) -> None:
         """Stop the clients."""
@@ -118,6 +133,7 @@ class Stage:
     async def _drain(self) -> None:
         """Let nobody come any more, bring all agents online, and let the desks end what there is."""
         self._say("        draining")
+        self._brief.draining = True
         for load in self._loads:
             load.draining = True
         for load in self._loads:
@@ -153,6 +169,11 @@ class Stage:
                 self.history.add(h.FoundAgents(site=load.site, agents=agents))
             for agent in load.agents:
                 await self._fill(load, agent)
+        for errands in self._errands:
+            await errands.read_outcomes()
+        sites = self._attacked.habits.sites
+        for record in await settled_ledger(self._arena.ledger, self.history.records, sites):
+            self.history.add(record)
 
     async def _read_contact(self, load: SiteLoad, contact: str) -> None:
         request = pb.GetContactRequest(name=load.name("contacts", contact))

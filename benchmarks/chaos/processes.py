@@ -24,6 +24,7 @@ START_SECONDS: Final = 300.0
 """The very first start compiles the model."""
 STOP_SECONDS: Final = 30.0
 SERVING: Final = b"serving on "
+KEY: Final = "mk_"
 USER: Final = "desk"
 PASSWORD: Final = "attacked"
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -159,7 +160,6 @@ class Replica:
 
     async def start(self) -> None:
         """Start the server and wait until it serves; raise RuntimeError where it does not."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
         with self.log.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "server.py"),
@@ -167,7 +167,7 @@ class Replica:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env={**inherited, **self.settings, "MATCHER_LISTEN": self.target or f"{HOST}:0"},
+                env={**self._environment(), "MATCHER_LISTEN": self.target or f"{HOST}:0"},
                 start_new_session=True,
             )
         assert self.process.stdout is not None
@@ -179,6 +179,28 @@ class Replica:
                         return
         await self.kill()
         raise RuntimeError(f"a server did not start: {self.log.read_text('utf-8', errors='replace')[-2000:]}")
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
+        return {**inherited, **self.settings}
+
+    async def first_key(self) -> str:
+        """Make the first access key by the command line, in the store; raise RuntimeError where that fails."""
+        grants = [word for role in ("owner", "admin", "platform", "supervisor") for word in ("--grant", role)]
+        words = ("-m", "matcher.cli", "access", "create", "chaos", *grants, "--local")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *words),
+            cwd=self.tree,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._environment(),
+        )
+        said, _ = await process.communicate()
+        for line in said.decode(errors="replace").splitlines():
+            if line.startswith(KEY):
+                return line.strip()
+        raise RuntimeError(f"no first access key was made: {said.decode(errors='replace')[-1000:]}")
 
     def send(self, number: signal.Signals) -> None:
         """Send the server a signal, where it runs."""

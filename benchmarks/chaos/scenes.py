@@ -14,7 +14,7 @@ DRAIN: Final = 20.0
 
 
 def _scene(*faults: Planned, seconds: float = SECONDS, replicas: int = 1, **habits: Any) -> Attack:
-    usual: dict[str, Any] = {"agents": 4, "rate": 10.0, "beating": 0, "assignments": 0.3}
+    usual: dict[str, Any] = {"agents": 4, "rate": 10.0, "beating": 0, "assignments": 0.3, "errands": 0.0}
     return Attack(
         seed=11,
         seconds=seconds,

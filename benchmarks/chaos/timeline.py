@@ -81,6 +81,8 @@ def draw(facts: Facts) -> Timeline:
         staff = next((staff for key, staff in facts.staff.items() if key[0] == site), None)
         channels = staff.channels if staff is not None else {}
         cost = channels.get(asked[0].channel, 1) if asked else max(channels.values(), default=1)
+        if contact.holds:
+            cost = contact.holds[0].held.cost
         relaxes = max((call.relaxes for call in contact.routes), default=0.0)
         came = steps[0].at
         timeline.came[site, identifier] = came

@@ -38,8 +38,10 @@ def _by_steps(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterat
     del spans
     if not facts.clock_steady or any(fault.forgets for fault in facts.faults):
         return
-    for key, stays in timeline.stays.items():
+    for key, all_stays in timeline.stays.items():
         staff = facts.staff.get(key)
+        # Of the contacts of customers who were forgotten the cost may be unknown.
+        stays = [stay for stay in all_stays if (stay.site, stay.contact) not in facts.forgotten]
         moments = sorted(
             [(stay.span.until, 0, stay) for stay in stays] + [(stay.span.since, 1, stay) for stay in stays],
             key=lambda moment: moment[:2],

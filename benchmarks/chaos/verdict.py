@@ -27,6 +27,11 @@ class Law(StrEnum):
     HEALTH = "health untrue"
     UNKNOWN = "unknown error"
     LEDGER = "ledger differs"
+    FORGOTTEN = "forgotten and still there"
+    DELETED = "deleted and still there"
+    REVOKED = "key counts wrongly"
+    BOUND = "taken beyond the limit"
+    UNREPORTED = "loss told late"
 
 
 @dataclass(frozen=True, slots=True)

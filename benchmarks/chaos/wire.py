@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -18,7 +19,16 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from benchmarks.chaos import history as h
-from matcher.v1 import roster_pb2, roster_pb2_grpc, routing_pb2_grpc
+from matcher.v1 import (
+    customers_pb2,
+    customers_pb2_grpc,
+    feedback_pb2,
+    feedback_pb2_grpc,
+    keys_pb2_grpc,
+    roster_pb2,
+    roster_pb2_grpc,
+    routing_pb2_grpc,
+)
 from matcher.v1 import routing_pb2 as pb
 
 Answer = TypeVar("Answer", bound=Message)
@@ -38,6 +48,13 @@ REFUSALS: Final = frozenset(
 )
 """Codes that say that the call was not done; after any other it may have been."""
 SITES: Final = re.compile(rb"sites/([a-z0-9_.-]+)/")
+STUBS: Final[tuple[Callable[[grpc.aio.Channel], Any], ...]] = (
+    routing_pb2_grpc.RoutingServiceStub,
+    roster_pb2_grpc.RosterServiceStub,
+    customers_pb2_grpc.CustomerServiceStub,
+    feedback_pb2_grpc.FeedbackServiceStub,
+    keys_pb2_grpc.KeyServiceStub,
+)
 CHANNEL_OPTIONS: Final = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_reconnect_backoff_ms", 500),
@@ -91,21 +108,35 @@ class Line:
     channel: grpc.aio.Channel
     routing: Any
     roster: Any
+    customers: Any
+    feedback: Any
+    keys: Any
 
 
-def line_to(replica: int, address: str) -> Line:
-    """Open a channel to an address of a replica."""
+class Signed:
+    """A stub whose calls carry an access key."""
+
+    def __init__(self, stub: Any, key: str) -> None:
+        self._stub = stub
+        self._metadata = (("authorization", f"Bearer {key}"),)
+
+    def __getattr__(self, method: str) -> Any:
+        """Return a method of the stub, with the key in its metadata."""
+        return partial(getattr(self._stub, method), metadata=self._metadata)
+
+
+def line_to(replica: int, address: str, key: str) -> Line:
+    """Open a channel to an address of a replica, for calls with an access key."""
     channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-    return Line(
-        replica, channel, routing_pb2_grpc.RoutingServiceStub(channel), roster_pb2_grpc.RosterServiceStub(channel)
-    )
+    return Line(replica, channel, *(Signed(stub(channel), key) for stub in STUBS))
 
 
 class Wire:
     """Sends attempts to random replicas, and records each."""
 
-    def __init__(self, addresses: Sequence[str], history: h.History, seed: int) -> None:
-        self.lines = [line_to(number, address) for number, address in enumerate(addresses)]
+    def __init__(self, addresses: Sequence[str], key: str, history: h.History, seed: int) -> None:
+        self.addresses = tuple(addresses)
+        self.lines = [line_to(number, address, key) for number, address in enumerate(addresses)]
         self.history = history
         self.rng = random.Random(seed)
 
@@ -163,21 +194,28 @@ def with_answer(record: h.Call, answer: Message | None) -> h.Call:
     if answer is None:
         return record
     named = tuple(sorted({site.decode() for site in SITES.findall(answer.SerializeToString())}))
+    return msgspec.structs.replace(record, named=named, **_said(record, answer))
+
+
+def _said(record: h.Call, answer: Message) -> dict[str, Any]:
+    said: dict[str, Any] = {}
     match answer:
         case pb.RouteMessageResponse():
             outcome = answer.WhichOneof("outcome") or ""
-            return msgspec.structs.replace(
-                record,
-                named=named,
-                contact=plain(answer.contact) or record.contact,
-                outcome=outcome,
-                replayed=answer.replayed,
-                held=held(answer.reservation) if outcome == "reservation" else None,
-            )
+            said = {
+                "contact": plain(answer.contact) or record.contact,
+                "outcome": outcome,
+                "replayed": answer.replayed,
+                "held": held(answer.reservation) if outcome == "reservation" else None,
+            }
         case pb.Reservation():
-            return msgspec.structs.replace(record, named=named, held=held(answer), contact=plain(answer.contact))
+            said = {"held": held(answer), "contact": plain(answer.contact)}
         case roster_pb2.Agent():
-            return msgspec.structs.replace(record, named=named, status=roster_pb2.AgentStatus.Name(answer.status))
+            said = {"status": roster_pb2.AgentStatus.Name(answer.status)}
+        case customers_pb2.Customer():
+            said = {"outcome": " ".join(interest.text for interest in answer.interests)}
+        case feedback_pb2.ContactOutcomes():
+            said = {"outcome": " ".join(f"{outcome.kind}={outcome.value:g}" for outcome in answer.standing)}
         case pb.Contact():
-            return msgspec.structs.replace(record, named=named, outcome=pb.ContactState.Name(answer.state))
-    return msgspec.structs.replace(record, named=named)
+            said = {"outcome": pb.ContactState.Name(answer.state)}
+    return said

@@ -20,9 +20,9 @@ PATIENCE_SECONDS: Final = 2.0
 SITE: Final = "probes"
 
 
-async def open_probes(address: str) -> None:
+async def open_probes(address: str, key: str) -> None:
     """Create the site of the probes: one agent whom nothing fills, and a pool whose conversations last a second."""
-    line = line_to(0, address)
+    line = line_to(0, address, key)
     try:
         await line.roster.CreateSite(roster.CreateSiteRequest(site_id=SITE))
         pool = roster.Pool()
@@ -38,9 +38,9 @@ async def open_probes(address: str) -> None:
         await line.channel.close()
 
 
-async def look(replica: int, address: str, history: h.History) -> None:
+async def look(replica: int, address: str, key: str, history: h.History) -> None:
     """Look at a replica twice a second: a route that reserves the agent of the probes, and the health."""
-    line = line_to(replica, address)
+    line = line_to(replica, address, key)
     health: Any = health_pb2_grpc.HealthStub(line.channel)
     try:
         while True:
