@@ -44,7 +44,7 @@ def main() -> int:
         verdict = judge(piece.records)
         _name(verdict.breaches)
         for line in (*piece.failures[:NAMED], *piece.logged[:NAMED]):
-            print("!", line[:400])
+            print("!", line[:4000])
         played.append(piece)
         verdicts.append(verdict)
     report = _report(options.seed, played, verdicts)

@@ -160,7 +160,7 @@ class OutboxStore:
     async def note_gone(self, uid: str) -> None:
         """Ask for the removal of a removed site's rows, where the service keeps a ledger."""
         if self._kept:
-            await self._connection.run("SADD", LEDGER_GONE, uid)
+            await self._connection.verb(verbs.NoteGone(gone=LEDGER_GONE, uid=uid))
 
     async def gone(self) -> list[str]:
         """List the uids of removed sites whose rows are to go."""

@@ -31,12 +31,13 @@ async def fill(redis: Redis, first: int) -> list[str]:
 
 
 async def test_a_full_store_refuses_new_work_and_lets_work_end(launch: StartServer) -> None:
-    """A route is refused with STORE_FULL; to accept, decline, complete and forget goes on, and later to route again."""
+    """A route is refused with STORE_FULL; what ends or deletes anything goes on, a whole site too, and later routes."""
     server = await launch({"MATCHER_STORE_MEMORY_MB": "32"})
     async with server.client(await server.site()) as client:
         await hire(
             client, {"bea": person("I keep honey bees.", most=3), "tom": person("I keep honey bees too.", most=3)}
         )
+        other = await client.create_site("other")
         jo = await client.put_customer(Customer(handles=["jo"]))
         talks = (await client.route(BEES, auto_accept=True)).reservation
         declines = (await client.route(BEES)).reservation
@@ -62,6 +63,10 @@ async def test_a_full_store_refuses_new_work_and_lets_work_end(launch: StartServ
             await client.delete_agent("tom", force=True)
             await client.forget_agent("tom")
             await client.forget_customer(jo.name)
+            await redis.config_set("maxmemory", MEGABYTE)  # less than is used: whatever was freed, the store is full
+            await client.delete_site(other.name)
+            await redis.config_set("maxmemory", 32 * MEGABYTE)
+            assert not server.faults()
             await redis.delete(*filled)
 
             async def bea_is_reserved() -> bool:

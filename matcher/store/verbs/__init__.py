@@ -27,7 +27,7 @@ from matcher.store.verbs.customers import (
 from matcher.store.verbs.feedback import GivenOutcome, PutPraise, RecordOutcomes
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.listening import Hear, HeardContact, HeardEntry
-from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteUnmatched, PersonToForget
+from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteGone, NoteUnmatched, PersonToForget
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -133,6 +133,7 @@ __all__ = [
     "NextDue",
     "NoteChange",
     "NoteForgets",
+    "NoteGone",
     "NoteUnmatched",
     "OtherCustomer",
     "OutboxNumber",
@@ -191,6 +192,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Quarantine,
         NoteUnmatched,
         NoteForgets,
+        NoteGone,
         Feed,
         Beat,
         MissBeat,

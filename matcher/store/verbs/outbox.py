@@ -41,6 +41,17 @@ class NoteForgets(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = {"ok": ()}
 
 
+class NoteGone(VerbCall, frozen=True, kw_only=True):
+    """Asks for the removal of a removed site's rows from the ledger."""
+
+    gone: Key
+    uid: str
+
+    in_a_life: ClassVar[bool] = False
+    frees: ClassVar[bool] = True  # what removes a site goes on in a full store
+    answers: ClassVar[Answers] = {"ok": ()}
+
+
 class ForgottenPerson(CallPart, frozen=True, kw_only=True):
     """A person whose rows the ledger has removed, or an entry that was; and the stamp of the request to do so."""
 
