@@ -22,6 +22,9 @@ from benchmarks.chaos.report import OUT, write_report
 from benchmarks.chaos.verdict import Breach, Verdict
 
 NAMED: Final = 20
+LOSSES: Final = 0.06
+"""The share of the time in which a store is set back, again and again: few laws hold after what was lost."""
+SETTING_BACK: Final = ("store set back",)
 SHARES: Final = {SINGLE: 0.5}
 """The share of the time that a topology gets where all are attacked; the others share the rest."""
 
@@ -36,9 +39,9 @@ def main() -> int:
         return 1 if verdict.breaches else 0
     played: list[Played] = []
     verdicts: list[Verdict] = []
-    for number, (topology, seconds) in enumerate(_pieces(options)):
+    for number, (topology, seconds, kinds) in enumerate(_pieces(options)):
         print(f"{topology}, {seconds:.0f} s")
-        piece = asyncio.run(play(_attack(options, topology, seconds), print))
+        piece = asyncio.run(play(_attack(options, topology, seconds, kinds), print))
         if options.history is not None:
             h.write(options.history.with_stem(f"{options.history.stem}-{number}-{topology}"), piece.records)
         verdict = judge(piece.records)
@@ -68,20 +71,23 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _pieces(options: argparse.Namespace) -> list[tuple[str, float]]:
-    """Return the topologies to attack, each with its seconds."""
+def _pieces(options: argparse.Namespace) -> list[tuple[str, float, tuple[str, ...]]]:
+    """Return the topologies to attack, each with its seconds and faults; the last piece loses what was acknowledged."""
+    kinds = tuple(options.fault or USUAL)
     if options.topology != "all":
-        return [(options.topology, options.seconds)]
+        return [(options.topology, options.seconds, kinds)]
+    whole = options.seconds * (1 if options.fault else 1 - LOSSES)
     rest = (1 - sum(SHARES.values())) / (len(TOPOLOGIES) - len(SHARES))
-    return [(topology, options.seconds * SHARES.get(topology, rest)) for topology in TOPOLOGIES]
+    pieces = [(topology, whole * SHARES.get(topology, rest), kinds) for topology in TOPOLOGIES]
+    return pieces if options.fault else [*pieces, (SINGLE, options.seconds * LOSSES, SETTING_BACK)]
 
 
-def _attack(options: argparse.Namespace, topology: str, seconds: float) -> Attack:
+def _attack(options: argparse.Namespace, topology: str, seconds: float, kinds: tuple[str, ...]) -> Attack:
     return Attack(
         seed=options.seed,
         seconds=seconds,
         topology=topology,
-        kinds=tuple(options.fault or USUAL),
+        kinds=kinds,
         habits=Habits(rate=options.rate, agents=options.agents),
         tree=options.tree,
     )

@@ -23,6 +23,8 @@ from matcher.v1 import routing_pb2 as pb
 
 KEY_SECONDS: Final = 2.0
 """Every process follows a change of the keys within this time, as the API says."""
+FED_SECONDS: Final = 2.0
+"""After this time the ledger has a step, unless a fault keeps it."""
 BATCH_MOST: Final = 8
 YEAR: Final = 365 * 86_400
 OUTCOMES_KEPT: Final = 200
@@ -172,6 +174,7 @@ class Errands:
             await load.wire.insist(
                 lambda line: line.routing.CompleteReservation(complete), load.asked("visit ends", request=handle)
             )
+        await asyncio.sleep(self.rng.choice((0.0, FED_SECONDS)))  # the ledger has the contact, or has it not yet
         forget = customers.ForgetCustomerRequest(parent=load.parent, handle=handle, force=True)
         await load.wire.insist(
             lambda line: line.customers.ForgetCustomer(forget),

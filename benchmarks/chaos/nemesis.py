@@ -20,6 +20,8 @@ from benchmarks.chaos.processes import FAKETIME, USER, Node
 
 CLEAR_SECONDS: Final = 1.5
 """The quiet between two faults, at least."""
+LOST_SECONDS: Final = 1.0
+"""The writes of the last so many seconds are lost when a store is set back."""
 ENDLESS: Final = "while true do end"
 
 
@@ -89,6 +91,21 @@ async def _empty_store(arena: Arena, target: int) -> AsyncIterator[None]:
     node = arena.stores[target % len(arena.stores)]
     await node.kill()
     node.forget()
+    try:
+        yield
+    finally:
+        await node.start()
+
+
+@asynccontextmanager
+async def _set_back(arena: Arena, target: int) -> AsyncIterator[None]:
+    """Kill a store and start it on what its file held a while ago: the last writes are lost, as in a failover."""
+    node = arena.stores[target % len(arena.stores)]
+    earlier = node.keep_copy()
+    await asyncio.sleep(LOST_SECONDS)
+    await node.kill()
+    node.forget()
+    node.put_back(earlier)
     try:
         yield
     finally:
@@ -288,9 +305,10 @@ ACTS: Final[Mapping[str, tuple[Act, float, float]]] = {
     "clock steps forward": (_step("+7"), 2.0, 4.0),
     "clock steps back": (_step("-7"), 2.0, 4.0),
     "store emptied": (_empty_store, 0.1, 0.5),
+    "store set back": (_set_back, 0.1, 0.5),
 }
 """Each fault with the least and the most seconds that it lasts."""
-FORGETS: Final = frozenset({"store emptied"})
+FORGETS: Final = frozenset({"store emptied", "store set back"})
 MAY_FORGET: Final = frozenset({"failover", "store killed", "store paused", "store busy"})
 """Faults after which a replica may have taken over, without the last writes."""
 CLOCK: Final = frozenset({"clock steps forward", "clock steps back"})

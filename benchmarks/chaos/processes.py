@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ START_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 30.0
 SERVING: Final = b"serving on "
 KEY: Final = "mk_"
+FILES: Final = "appendonlydir"
 USER: Final = "desk"
 PASSWORD: Final = "attacked"
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -132,6 +134,16 @@ class Node:
         if self.process is not None and self.process.returncode is None:
             self.send(signal.SIGKILL)
             await self.process.wait()
+
+    def keep_copy(self) -> Path:
+        """Copy the append-only files as they are now; return the copy."""
+        copy = self.folder.with_name(f"{self.folder.name}-{time.monotonic_ns()}")
+        shutil.copytree(self.folder / FILES, copy)
+        return copy
+
+    def put_back(self, copy: Path) -> None:
+        """Give a server that is down the files of a copy; a cut end of them is left out at its start."""
+        shutil.copytree(copy, self.folder / FILES)
 
     def forget(self) -> None:
         """Remove the data of a server that is down."""

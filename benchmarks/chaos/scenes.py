@@ -52,6 +52,8 @@ SCENES: Final[Mapping[str, Attack]] = {
     ),
     "writing forbidden": _scene(Planned(2.0, "writing forbidden", 0, 2.0), rate=6.0),
     "no replicas": _scene(Planned(2.0, "store lacks replicas", 0, 14.0), seconds=18.0, rate=3.0),
+    "errands": _scene(seconds=14.0, rate=4.0, errands=6.0, hostile=0.1, replicas=2),
+    "set back": _scene(Planned(5.0, "store set back", 0, 0.5), seconds=18.0, rate=14.0, talk=(1.0, 4.0)),
     "store paused": _scene(Planned(2.0, "store paused", 0, 2.5), seconds=16.0, rate=3.0),
 }  # fmt: skip
 """Each scene breaks no law of a service without a bug: `python -m benchmarks.chaos.bugs --sound` plays them so."""
