@@ -152,7 +152,9 @@ def _ended_wrongly(facts: Facts, contact: Contact) -> str:
             lawful, what = bool(asked) or any(call.verb == "cancel" for call in calls), "is canceled, and nobody asked"
         case "CONTACT_EXPIRED":
             waits = [call.wait for call in (*routes, *contact.calls) if call.wait]
-            first = min(call.began for call in routes)
+            # The attempts of a contact whose id the service makes are known by their request.
+            attempts = [call for route in routes for call in facts.requests.get((route.site, route.request), [route])]
+            first = min(call.began for call in attempts)
             age = contact.found.at - first if contact.found is not None else 0.0
             terms = facts.terms.get((contact.site, next((call.pool for call in routes if call.pool), "")))
             lasts = min([*waits, *([terms.accepted] if terms is not None and contact.holds else [])], default=0.0)

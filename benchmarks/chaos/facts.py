@@ -54,6 +54,8 @@ class Contact:
     """By watch."""
     holds: list[Hold] = field(default_factory=list)
     found: h.FoundContact | None = None
+    on_record: bool = False
+    """Whether the ledger has a loss of the contact that a watch need not have told, because its place was gone."""
 
     @property
     def acknowledged(self) -> bool:
@@ -62,9 +64,9 @@ class Contact:
 
     @property
     def told_lost(self) -> bool:
-        """Return whether a watch was told that the store lost the contact, or its record says so."""
+        """Return whether a watch was told that the store lost the contact, or its record or the ledger says so."""
         by_watch = any(step.cause == "CAUSE_LOST" for steps in self.steps.values() for step in steps)
-        return by_watch or (self.found is not None and self.found.cause == "CAUSE_LOST")
+        return by_watch or self.on_record or (self.found is not None and self.found.cause == "CAUSE_LOST")
 
     def over_before(self, at: float) -> bool:
         """Return whether the contact had ended by then, or was nobody's, as a client was told."""
@@ -152,6 +154,10 @@ def gather(records: Iterable[h.Record]) -> Facts:
     facts.calls.sort(key=lambda call: call.began)
     _note_calls(facts)
     _note_steps(facts)
+    reset = {watching.site for watching in facts.watching if watching.reason == "EVENTS_FORGOTTEN"}
+    for entry in facts.entries:
+        if entry.kind == "LOST" and entry.site in reset:
+            facts.contact(entry.site, entry.contact).on_record = True
     for hold in facts.holds.values():
         _bound(facts, hold)
     return facts

@@ -21,7 +21,7 @@ from benchmarks.chaos.nemesis import USUAL, Planned, attack, kinds_for, plan
 from benchmarks.chaos.processes import ROOT
 from benchmarks.chaos.tasks import Tasks
 from benchmarks.chaos.wire import Wire, plain
-from benchmarks.chaos.witness import look, open_probes
+from benchmarks.chaos.witness import let_in, look, open_probes
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 
@@ -104,6 +104,7 @@ class Stage:
     async def _begin(self) -> None:
         """Open the sites, and start watches, witness and load."""
         habits = self._attacked.habits
+        await let_in([replica.target for replica in self._arena.replicas], self._arena.key)
         for load in self._loads:
             await load.open()
         await open_probes(self._arena.replicas[0].target, self._arena.key)

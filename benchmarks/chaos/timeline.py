@@ -64,6 +64,8 @@ class Timeline:
     waits: list[Wait] = field(default_factory=list)
     stays: dict[Key, list[Stay]] = field(default_factory=lambda: defaultdict(list))
     came: dict[Key, float] = field(default_factory=dict)
+    unsure: dict[Key, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    """Times in which an agent may have held a contact of which the store lost steps, whatever its other steps say."""
 
 
 def draw(facts: Facts) -> Timeline:
@@ -75,6 +77,9 @@ def draw(facts: Facts) -> Timeline:
             {step.sequence: step for told in contact.steps.values() for step in told}.values(),
             key=lambda step: step.sequence,
         )
+        if steps and contact.told_lost:
+            for agent in {step.agent for step in steps if step.agent}:
+                timeline.unsure[site, agent].append(Span(steps[0].at, steps[-1].at))
         if not steps or steps[0].sequence != 1:
             continue
         asked = [call for call in contact.routes if call.channel]

@@ -92,7 +92,7 @@ def _offered_on(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iter
     for key, staff in facts.staff.items():
         if staff.beats:
             continue
-        gone, free = away(facts, key), room(facts, timeline, key)
+        gone, free = [*away(facts, key), *timeline.unsure.get(key, ())], room(facts, timeline, key)
         for wait in timeline.waits:
             if wait.site != key[0] or key[1] in wait.excluded:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
@@ -11,13 +12,32 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.chaos import history as h
 from benchmarks.chaos.habits import POOL
-from benchmarks.chaos.wire import line_to, reason_of
+from benchmarks.chaos.processes import until
+from benchmarks.chaos.wire import Line, line_to, reason_of
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 
 LOOK_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 2.0
 SITE: Final = "probes"
+
+
+async def let_in(addresses: Sequence[str], key: str) -> None:
+    """Wait until each replica knows an access key that was just made; raise TimeoutError after half a minute."""
+    for number, address in enumerate(addresses):
+        line = line_to(number, address, key)
+
+        async def known(line: Line = line) -> bool:
+            try:
+                await line.roster.ListSites(roster.ListSitesRequest())
+            except grpc.aio.AioRpcError:
+                return False
+            return True
+
+        try:
+            await until(known)
+        finally:
+            await line.channel.close()
 
 
 async def open_probes(address: str, key: str) -> None:

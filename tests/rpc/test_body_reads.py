@@ -81,6 +81,20 @@ async def test_so_many_bodies_are_received_at_once_and_the_others_in_the_order_o
     assert (senders.reads.reading, senders.reads.waiting, senders.refused()) == (0, 0, [])
 
 
+async def test_a_call_that_is_cancelled_as_its_turn_comes_leaves_the_place_to_the_next() -> None:
+    """The place comes free and the caller goes away in one pass of the loop: the call ends as cancelled."""
+    senders = Senders(BodyReads(1))
+    await senders.call(0, 1, 2)
+    senders.bodies[0].set_result("body 0")
+    senders.calls[1].cancel()
+    await settle()
+    assert senders.calls[1].cancelled()
+    assert senders.begun == [0, 2]
+    assert (senders.reads.reading, senders.reads.waiting) == (1, 0)
+    await senders.send(2)
+    assert await senders.calls[2] == "body 2"
+
+
 async def test_a_read_that_later_reads_overtook_makes_way_when_its_place_is_wanted() -> None:
     """A call without a body keeps its place until others have waited for it; then a new call reads."""
     senders = Senders(BodyReads(2, patience=OVERTAKEN_PATIENCE))
