@@ -43,7 +43,7 @@ class Habits:
     wait_weight: float = 0.2
     talk: tuple[float, float] = (0.2, 1.0)
     answer: tuple[float, float] = (0.02, 0.3)
-    waiting: float = 0.6
+    waiting: float = 0.75
     auto_accept: float = 0.2
     declines: float = 0.08
     ignores: float = 0.05

@@ -309,7 +309,7 @@ ACTS: Final[Mapping[str, tuple[Act, float, float]]] = {
 }
 """Each fault with the least and the most seconds that it lasts."""
 FORGETS: Final = frozenset({"store emptied", "store set back"})
-MAY_FORGET: Final = frozenset({"failover", "store killed", "store paused", "store busy"})
+MAY_FORGET: Final = frozenset({"failover", "store killed", "store paused", "store busy", "disk full"})
 """Faults after which a replica may have taken over, without the last writes."""
 CLOCK: Final = frozenset({"clock steps forward", "clock steps back"})
 PIPES: Final = frozenset(

@@ -9,7 +9,7 @@ from benchmarks.chaos.patches import Bug, bug
 from benchmarks.chaos.verdict import Law
 
 _REPLICA: Final = "matcher/replica/site_replica.py"
-_TELL: Final = "        await self._losses.tell(self.heard_at)\n"
+_TELL: Final = "        await self.losses.compare(self.heard_at, another=another)\n"
 
 OF_ERRANDS: Final[Mapping[str, Bug]] = {
     "a key that was revoked still counts": bug(
@@ -77,7 +77,8 @@ OF_ERRANDS: Final[Mapping[str, Bug]] = {
         _REPLICA,
         _TELL,
         "        asyncio.get_running_loop().call_later(\n"
-        "            8.0, lambda: setattr(self, 'late', asyncio.create_task(self._losses.tell(time.monotonic())))\n"
+        "            8.0, lambda: setattr(self, 'late', asyncio.create_task(\n"
+        "                self.losses.compare(time.monotonic(), another=another)))\n"
         "        )\n",
         "set back",
         Law.UNREPORTED,

@@ -19,6 +19,7 @@ from benchmarks.chaos.ledger import settled_ledger
 from benchmarks.chaos.load import SiteLoad
 from benchmarks.chaos.nemesis import USUAL, Planned, attack, kinds_for, plan
 from benchmarks.chaos.processes import ROOT
+from benchmarks.chaos.takeovers import note_takeovers
 from benchmarks.chaos.tasks import Tasks
 from benchmarks.chaos.wire import Wire, plain
 from benchmarks.chaos.witness import let_in, look, open_probes
@@ -108,6 +109,7 @@ class Stage:
         for load in self._loads:
             await load.open()
         await open_probes(self._arena.replicas[0].target, self._arena.key)
+        self.watchers.start(note_takeovers(self._arena, self.history))
         for number, replica in enumerate(self._arena.replicas):
             self.watchers.start(look(number, replica.target, self._arena.key, self.history))
         for load in self._loads:

@@ -174,6 +174,8 @@ def _again(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterator[
                 declined[contact.site, contact.id].append(step)
     for (site, agent), stays in timeline.stays.items():
         for stay in stays:
+            if facts.contacts[site, stay.contact].told_lost:
+                continue  # the store may have lost the decline
             earlier = [
                 step
                 for step in declined.get((site, stay.contact), ())

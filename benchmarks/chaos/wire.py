@@ -48,6 +48,8 @@ REFUSALS: Final = frozenset(
 )
 """Codes that say that the call was not done; after any other it may have been."""
 SITES: Final = re.compile(rb"sites/([a-z0-9_.-]+)/")
+CORE_FAULT: Final = "Internal error from Core"
+CUT_OFF: Final = "CUT_OFF"
 STUBS: Final[tuple[Callable[[grpc.aio.Channel], Any], ...]] = (
     routing_pb2_grpc.RoutingServiceStub,
     roster_pb2_grpc.RosterServiceStub,
@@ -97,7 +99,8 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info):
             return str(info.reason)
-    return str(error.code().name)
+    # gRPC itself says so where a server ends a stream while the client still sends: not the service's answer.
+    return CUT_OFF if error.details() == CORE_FAULT else str(error.code().name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ class Wire:
         self, call: Callable[[Line], Awaitable[Answer]], asked: h.Call, patience: float = 60.0
     ) -> tuple[Answer | None, h.Call]:
         """Repeat an attempt at other replicas until it is answered or refused, or patience (s) is over."""
-        end, pause, last = time.time() + patience, 0.05, -1
+        end, pause, last = time.time() + patience, 0.1, -1
         while True:
             line = self.rng.choice([line for line in self.lines if line.replica != last] or self.lines)
             answer, record = await self.once(call, asked, line)
@@ -186,7 +189,7 @@ class Wire:
             if record.ending != h.UNKNOWN or time.time() > end:
                 return answer, record
             await asyncio.sleep(pause * self.rng.uniform(0.5, 1.0))
-            pause = min(1.0, 2 * pause)
+            pause = min(2.5, 2 * pause)
 
 
 def with_answer(record: h.Call, answer: Message | None) -> h.Call:

@@ -32,6 +32,7 @@ class Losses:
         self._hub = hub
         self._on_lost = on_lost
         self._last: dict[str, ContactEvent] = {}
+        self._another = False
 
     def note(self, event: ContactEvent) -> None:
         """Note a step of a contact that was read from the stream."""
@@ -72,23 +73,26 @@ class Losses:
             reservation.created_ms,
         )
 
-    async def tell(self, heard_at: float) -> None:
-        """Tell of the steps that the store does not have, now that the site was read from it again.
+    async def compare(self, heard_at: float, *, another: bool) -> None:
+        """Forget what the store does not have, now that the site was read again; tell of it where the store lost it.
 
-        heard_at: when the store last answered (time.monotonic). The step with the cause LOST reaches every watch at
-        every process. Raises StoreUnavailable.
+        heard_at: when the store last answered (time.monotonic). another: another server answers than before, or the
+        server has started again. The same server has lost nothing: this process missed events, and a contact that is
+        missing was removed with its customer. The step with the cause LOST reaches every watch at every process.
+        Raises StoreUnavailable.
         """
+        self._another = self._another or another  # also where the store went away during the comparison before
         known, kept = list(self._last.values()), dict[str, ContactEvent]()
         for start in range(0, 0 if time.monotonic() - heard_at > MOST_AWAY_SECONDS else len(known), BATCH):
             batch = known[start : start + BATCH]
             stored = await self._contacts.sequences(self._site, [event.contact for event in batch])
             for event, sequence in zip(batch, stored, strict=True):
-                if sequence < event.sequence:
+                if sequence < event.sequence and self._another:
                     await self._lost(event)
                 elif sequence == event.sequence:
                     kept[event.contact] = event
         # Only now: where the store went away meanwhile, all of it is compared again.
-        self._last = kept
+        self._last, self._another = kept, False
 
     def end(self) -> None:
         """Tell the watches of this process that the store came back without the site: all of it is lost."""

@@ -261,7 +261,8 @@ class SiteReplica:
     async def _read(self, changes: ChangeStream) -> Position:
         """Read the site again, as of a position of its streams or later; return the position. Raises SiteNotFound."""
         position = await changes.end()
-        if not position.life and self._position.server not in {"", position.server}:
+        another = self._position.server not in {"", position.server}
+        if not position.life and another:
             self.losses.end()
         snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
         self.life = self.life or position.life
@@ -274,7 +275,7 @@ class SiteReplica:
         self._removals = Removals()
         self._ended.clear()
         self._timers_moved()
-        await self.losses.tell(self.heard_at)
+        await self.losses.compare(self.heard_at, another=another)
         self.hub.publish_gap(position.load)
         return position
 
