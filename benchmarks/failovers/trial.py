@@ -194,7 +194,7 @@ async def attempt(ground: Ground, client: MatcherClient, told: Told, number: int
         times = [callers.holds[name].told_at for name in lost]
         seen.span_s = round(max(times) - min(times), 2)
     await _end_all(client)
-    seen.held_at_the_end = sum([agent.load async for agent in client.agents()])
+    seen.held_at_the_end = sum([agent.load async for agent in client.agents(with_holds=True)])
     return seen
 
 
