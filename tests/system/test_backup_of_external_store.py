@@ -54,7 +54,7 @@ async def by_append_only_file(store: Store, to: Path) -> None:
         await redis.config_set("auto-aof-rewrite-percentage", 0)
 
         async def is_still() -> bool:
-            return (await redis.info("persistence"))["aof_rewrite_in_progress"] == 0
+            return int((await redis.info("persistence"))["aof_rewrite_in_progress"]) == 0
 
         await wait_until(is_still, "no rewrite is under way")
         await asyncio.to_thread(shutil.copytree, store.folder / AOF, to / AOF)
