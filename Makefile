@@ -38,7 +38,7 @@ GENERATE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py
 .PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling failovers soak bounds fuzz http2 impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Creates .venv with everything, once
 
