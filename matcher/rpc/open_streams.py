@@ -20,7 +20,7 @@ MOST_OF_SITE: Final = 5_000
 """Open streams of a site in a process: a desk for each of 5,000 agents, and half of the process for other sites."""
 MOST_CONCURRENT: Final = 16_384
 """Calls that gRPC lets one connection have open, so that it cannot open calls without end. Above the bound of the
-streams: a caller with too many learns the reason from the service, in place of waiting in silence for gRPC."""
+streams: a caller with too many learns the reason from the service, and does not wait for gRPC without being told."""
 MOST_IMPORTS: Final = 16
 """Imports of a process at once: each reads up to 16 MiB ahead and remembers up to a million ids."""
 MOST_IMPORTS_OF_SITE: Final = 4

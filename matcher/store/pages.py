@@ -85,7 +85,7 @@ async def every_page(read: Callable[[str], Awaitable[Page[T]]]) -> AsyncGenerato
 async def page_of(read: Callable[[str], Awaitable[Page[T]]], after: str, keeps: Callable[[T], bool]) -> Page[T]:
     """Return the page after a place without the items that `keeps` refuses; empty only at the end of the list.
 
-    A page of which nothing is kept is passed over here, for its token would name what the caller does not reach.
+    A page of which nothing is kept is skipped here, for its token would name what the caller does not reach.
     """
     while True:
         page = (await read(after)).only(keeps)

@@ -106,7 +106,7 @@ class PraiseStore:
 
         uids: as of `page`.
         """
-        # Read first: praise up to it is in every list by now, so none is passed over.
+        # Read first: praise up to it is in every list by now, so none is skipped.
         last = await self.last(site)
         commands = [
             ("ZRANGE", Keys(site).praised(agent), f"({number}", last, "BYSCORE", "WITHSCORES") for agent in uids

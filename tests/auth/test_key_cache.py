@@ -125,7 +125,7 @@ async def test_only_the_digest_of_a_secret_is_kept(desk: Desk) -> None:
 
 
 async def test_a_key_ends_at_its_time_and_when_it_is_revoked(desk: Desk) -> None:
-    """Whoever still shows it learns what became of it; a stream that was opened with it learns the same."""
+    """A caller who still shows the key learns what became of it; a stream that was opened with it learns the same."""
     key, text = new_access_key("crm", GRANTS, NOW_MS, NOW_MS + 60_000)
     desk.kept.put(key)
     await desk.cache.refresh()

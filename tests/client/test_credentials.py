@@ -24,7 +24,7 @@ async def why(source: TokenSource) -> str:
 
 
 async def test_a_file_that_is_replaced_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever keeps it current need not restart the caller."""
+    """A program that keeps the file current need not restart the caller."""
     monkeypatch.setattr(credentials, "LOOK_SECONDS", -1.0)
     file = tmp_path / "token"
     file.write_text("one\n")

@@ -67,7 +67,7 @@ def test_where_nothing_is_said_both_arms_choose_the_same_agent() -> None:
 
 
 def test_beside_others_a_treatment_contact_keeps_the_basis_it_would_have_had_alone() -> None:
-    """Whoever got the far agent in a joint choice is compared with control contacts that had somebody close, too."""
+    """A contact with the far agent of a joint choice is compared with control contacts that had somebody close."""
     far = FOUND.least_utilized[0].agent.id
     ranking = rank_with(FOUND, UNITS, TERMS, far)
     assert ranking.basis is Basis.FALLBACK

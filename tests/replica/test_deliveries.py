@@ -49,7 +49,7 @@ async def test_an_event_is_encoded_once_for_all_watchers() -> None:
 
 
 async def test_the_same_place_in_another_life_of_a_site_is_another_answer() -> None:
-    """A site that was deleted and created again counts its events anew."""
+    """A site that was deleted and created again counts its events from the beginning."""
     encoded, place = EncodedEvents(), StreamPlace(1, 1)
     first = encoded.answer("acme", event(1, "c-1"), place)
     assert encoded.answer("acme", event(1, "c-1"), place) == first
@@ -106,7 +106,7 @@ async def test_only_a_few_watchers_have_their_turn_in_one_pass_of_the_loop() -> 
 
 
 async def test_a_watcher_that_ends_while_it_waits_for_its_turn_takes_no_turn_from_others() -> None:
-    """A caller who goes is passed over."""
+    """A caller who goes is skipped."""
     hub = EventHub("acme", Deliveries(1))
     with hub.watch(Topic.SITE) as first, hub.watch(Topic.SITE) as gone, hub.watch(Topic.SITE) as last:
         telling = [asyncio.create_task(watcher.next(PATIENCE)) for watcher in (first, gone, last)]

@@ -1,4 +1,4 @@
-"""The line of admission: sites take turns by work, whoever sends more, and no call is lost or served twice."""
+"""The line of admission: sites take turns by work, also where one sends more, and no call is lost or served twice."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ async def test_a_body_above_the_limit_of_its_method_is_refused_before_it_is_deco
 ) -> None:
     """One byte more than the method's limit gets MESSAGE_TOO_LARGE with size and limit; the limit itself is decoded.
 
-    The body above the limit is no message at all: so whoever decodes it first answers MESSAGE_MALFORMED.
+    The body above the limit is no message at all: so a server that decodes it first answers MESSAGE_MALFORMED.
     """
     limit = limit_of(method)
 

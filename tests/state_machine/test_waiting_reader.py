@@ -156,7 +156,7 @@ async def test_a_contact_whose_texts_key_is_over_is_offered_by_its_requirements(
 
 
 async def test_a_message_that_opens_and_is_none_is_set_aside(pair: Pair) -> None:
-    """Whoever sealed it had the secret: no other process can read it either."""
+    """The process that sealed the text had the secret: no other process can read it either."""
     await three_wait(pair)
     sealer, name = Sealer(KEYS), "a"
     cipher = KEYS.to_open(SECRET_ID)

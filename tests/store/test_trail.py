@@ -226,7 +226,7 @@ async def test_a_changed_value_is_found_and_a_forgotten_one_is_none(trail: Trail
 
 
 async def test_a_chain_by_another_key_is_no_chain(trail: Trail) -> None:
-    """Whoever may write both stores, but has no keyring, cannot make a record."""
+    """An attacker who may write both stores, but has no keyring, cannot make a record."""
     await trail.made()
     other = ServiceKeys.of_secret(b"x" * 32)
     records = [one async for one in trail.store.records()]

@@ -37,7 +37,7 @@ async def serve(stage: Stage, agent: str, handle: str = CUSTOMER) -> Reservation
     return done
 
 
-async def anew(stage: Stage, agent: str) -> Agent:
+async def hired_again(stage: Stage, agent: str) -> Agent:
     """Remove an agent, and create another one with the id."""
     await stage.remove(agent)
     return await stage.put(agent)
@@ -51,7 +51,7 @@ async def test_an_agent_keeps_the_uid_and_a_new_agent_of_the_id_has_another(lawf
     assert (await lawful.roster.put_status(lawful.site, "bea", AgentStatus.AWAY)).uid == first.uid
     await lawful.presence.beat(lawful.site, "bea", LONG_MS, LONG_MS)
     assert (await lawful.agent("bea")).uid == first.uid
-    assert (await anew(lawful, "bea")).uid not in {first.uid, ""}
+    assert (await hired_again(lawful, "bea")).uid not in {first.uid, ""}
 
 
 async def test_a_pool_keeps_the_uid_and_a_new_pool_of_the_id_has_another(lawful: Stage) -> None:
@@ -96,7 +96,7 @@ async def test_a_new_person_does_not_inherit_the_customers_of_a_removed_agent(la
     assert [one.agent_uid for one in await known(lawful, bea)] == [bea.uid]
     await lawful.customers.link(lawful.site, [CUSTOMER, "ann-mail"])
     assert len(await known(lawful, bea, "ann-mail")) == 1
-    new = await anew(lawful, "bea")
+    new = await hired_again(lawful, "bea")
     assert await known(lawful, new) == await known(lawful, new, "ann-mail") == []
     await serve(lawful, "bea")
     assert [one.agent_uid for one in await known(lawful, new)] == [new.uid]
@@ -113,14 +113,14 @@ async def test_a_relationship_that_an_earlier_version_noted_stays_with_the_agent
     assert len(await known(lawful, await lawful.agent("bea"))) == 1
     assert len(await known(lawful, await lawful.put("bea"))) == 1
     await lawful.passed(await lawful.now_ms())
-    assert await known(lawful, await anew(lawful, "bea")) == []
+    assert await known(lawful, await hired_again(lawful, "bea")) == []
 
 
 async def test_a_verdict_of_an_earlier_version_does_not_keep_the_uid_of_the_verdict_before(lawful: Stage) -> None:
     """While both versions write, a verdict without a uid goes by the time at which the agent's record began."""
     await lawful.put("bea")
     await serve(lawful, "bea")
-    new = await anew(lawful, "bea")
+    new = await hired_again(lawful, "bea")
     customer = (await lawful.raw("SCAN", 0, "MATCH", lawful.keys.customer("*"), "COUNT", 1_000_000))[1][0]
     now = await lawful.now_ms()
     await lawful.raw("HSET", customer, "a:bea", f"good|{now}|{now + LONG_MS}")
@@ -133,7 +133,7 @@ async def test_a_new_person_is_not_excluded_for_what_a_removed_agent_declined(la
     held = await lawful.hold("bea", contact="c")
     await lawful.routing.decline(lawful.reference(held), held.fence, "", None)
     assert isinstance(await lawful.reserve(lawful.claim("bea", contact="c")), Full)
-    await anew(lawful, "bea")
+    await hired_again(lawful, "bea")
     again = await lawful.reserve(lawful.claim("bea", contact="c"))
     assert isinstance(again, Reserved)
     await lawful.routing.decline(lawful.reference(again.reservation), 0, "", None)
@@ -147,7 +147,7 @@ async def test_a_waiting_contact_comes_to_a_new_person_under_the_id_of_an_exclud
     await lawful.passed(held.deadline_ms)
     contact = await lawful.contact("c")
     assert (contact.excluded, contact.excluded_uids) == (("bea",), {"bea": former.uid})
-    new = await anew(lawful, "bea")
+    new = await hired_again(lawful, "bea")
     await lawful.expire(held.id)
     ((kept,),) = (await lawful.contacts.kept(lawful.site, ["c"]),)
     assert isinstance(kept, WaitingContact)
@@ -195,14 +195,14 @@ async def test_a_contact_goes_back_into_the_pool_that_it_came_to(lawful: Stage) 
         assert contact in await stage.in_line()
 
 
-@pytest.mark.parametrize("anew", [False, True])
-async def test_a_contact_does_not_wait_in_a_pool_that_was_removed_meanwhile(lawful: Stage, anew: bool) -> None:
+@pytest.mark.parametrize("created_again", [False, True])
+async def test_a_contact_does_not_wait_in_a_pool_that_was_removed_meanwhile(lawful: Stage, created_again: bool) -> None:
     """The route was under way: it is answered POOL_NOT_FOUND, and nothing waits in the new pool of the id either."""
     stage = lawful
     pool = await stage.roster.put_pool(stage.site, "desk", PoolPolicy(), 0)
     asked = stage.claim(pool="desk", pool_uid=pool.uid, waiting=stage.waiting())
     await stage.roster.delete_pool(stage.site, "desk", None)
-    if anew:
+    if created_again:
         await stage.roster.put_pool(stage.site, "desk", PoolPolicy(), 0)
     before = await stage.everything()
     with pytest.raises(PoolNotFound):

@@ -171,7 +171,7 @@ async def test_the_sealed_message_is_kept_unchanged_and_only_while_the_contact_w
     assert await stage.contacts.kept(stage.site, ["c"]) == [None]
 
 
-@pytest.mark.parametrize("end", ["accepted", "accepted at once", "canceled", "given up", "waited out", "closed"])
+@pytest.mark.parametrize("end", ["accepted", "accepted at once", "canceled", "left", "waited out", "closed"])
 async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(lawful: Stage, end: str) -> None:
     """The test looks for it in every key of the site."""
     stage, sealed = lawful, secrets.token_bytes(64)
@@ -191,7 +191,7 @@ async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(la
                 await stage.routing.complete(stage.reference(held), 0, 0)
         case "accepted at once":
             await stage.served("c", "ann", accepted=True)
-        case "given up":
+        case "left":
             assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult(
                 LeaveOutcome.LEFT, "CANCELED"
             )

@@ -135,7 +135,7 @@ async def test_the_secret_that_the_store_kept_ends_when_nothing_needs_it(days: D
                     return False
         return True
 
-    await wait_until(gone, "the append-only file is written anew")
+    await wait_until(gone, "the append-only file is rewritten")
     watch = await days.start()
     assert watch.keys.handle_digests("ann") == ServiceKeys.of_secret(secret).handle_digests("ann")
 

@@ -172,7 +172,7 @@ async def test_every_process_hears_that_a_site_was_deleted(pair: Pair) -> None:
 
 
 async def test_calls_that_are_under_way_write_nothing_into_a_deleted_site(pair: Pair) -> None:
-    """Calls go on at both servers while the site is deleted and created anew: the new site has nobody and nothing."""
+    """Calls go on at both servers while the site is deleted and created again: the new site has nobody and nothing."""
     for life in range(3):
         site = await pair.one.site()
         async with pair.one.client(site) as one, pair.other.client(site) as other:
