@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from tests.processes import Server, Store, keys_without_lifetime, start_server
@@ -17,6 +18,10 @@ from tests.processes import Server, Store, keys_without_lifetime, start_server
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and the processes that the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# An example that takes long on a busy machine is no fault, nor is a slow draw: laws are counted, not timed.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 StartServer: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[Server]]"
 

@@ -43,7 +43,7 @@ TRACE_HEADER = "traceparent"
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
-    # A connection that a firewall dropped without a word is noticed within 30 s, also while no call is open, and however
+    # A connection that a firewall dropped is noticed within 30 s, also while no call is open, and however
     # long nothing else is sent; the service allows a ping every 5 s.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -1,4 +1,4 @@
-"""Quotas of a site and the scope of a caller in the verbs: exact at once for every process, and repeated without harm."""
+"""Quotas of a site and the scope of a caller in the verbs: exact for every process, and repeated without harm."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ async def test_a_rating_leads_back_and_an_exclusion_does_not(service: Server) ->
 
 
 async def test_a_new_person_under_a_removed_agent_s_id_does_not_inherit_the_customers(service: Server) -> None:
-    """Another person gets the id: the API shows another uid, and the customer is led to the agent who fits the message."""
+    """Another gets the id: the API shows another uid, and the customer goes to an agent who fits the message."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
         await leads_back(client)

@@ -69,7 +69,7 @@ def test_two_calls_have_two_ids() -> None:
 
 
 async def test_a_refusal_tells_its_caller_the_id_that_the_log_has(service: Service) -> None:
-    """A caller who asks about a failed call can name the call; an internal fault's line has the same id and the trace."""
+    """A caller can name a failed call; an internal fault's line has the same id and the trace."""
     out = io.StringIO()
     configure_logs("json", stream=out)
 
