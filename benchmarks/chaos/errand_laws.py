@@ -14,6 +14,8 @@ from benchmarks.chaos.verdict import Breach, Law
 
 KEY_SECONDS: Final = 2.0
 """Every process follows a change of the keys within this time."""
+ABLE_SECONDS: Final = 2.0
+"""A server whose probe took no longer is able, however busy: of it a change of the keys may take twice as long."""
 KEY_REFUSED: Final = frozenset({"CREDENTIALS_WRONG", "CREDENTIALS_REVOKED"})
 COUNTED: Final = {
     "put customer": "customers_put", "forget customer": "customers_forgotten", "outcome": "outcomes",
@@ -94,7 +96,7 @@ def _outcomes(facts: Facts) -> Iterator[Breach]:
 
 def _keys(facts: Facts) -> Iterator[Breach]:
     """Find calls that were taken with a key that was revoked two seconds before, or refused with one that counts."""
-    spans = unable(facts)
+    spans, dead = unable(facts), unable(facts, ABLE_SECONDS)
     for (_, key), calls in _by(facts.calls, {"make key", "with key", "revoke key"}, "agent").items():
         made = min((call.ended for call in calls if call.verb == "make key" and call.ending == h.OK), default=math.inf)
         asked = min((call.began for call in calls if call.verb == "revoke key"), default=math.inf)
@@ -104,7 +106,9 @@ def _keys(facts: Facts) -> Iterator[Breach]:
             if call.verb != "with key" or facts.forgotten_before(call.ended):
                 continue
             refused = call.reason in KEY_REFUSED
-            if call.began > revoked + KEY_SECONDS and call.ending == h.OK and not meets(spans, revoked, call.ended):
+            late = call.began > revoked + KEY_SECONDS and not meets(spans, revoked, call.ended)
+            very_late = call.began > revoked + 2 * KEY_SECONDS and not meets(dead, revoked, call.ended)
+            if (late or very_late) and call.ending == h.OK:
                 yield Breach(Law.REVOKED, f"{key} was taken {call.began - revoked:.2f} s after it was revoked")
             counts = call.began > made + KEY_SECONDS and call.ended < asked
             if counts and refused and not meets(spans, made, call.ended):

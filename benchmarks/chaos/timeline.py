@@ -144,15 +144,22 @@ def _stays(
             due = math.inf
 
 
-def unable(facts: Facts) -> list[Span]:
-    """Return the times in which some server was not able or too busy: a probe failed, was slow, or was not sent."""
+def unable(facts: Facts, slowest: float = CALM_SECONDS) -> list[Span]:
+    """Return the times in which some server was not able or too busy: a probe failed, was slow, or was not sent.
+
+    slowest: a probe that took longer (s) was slow.
+    """
     by_replica: dict[int, list[h.Probe]] = defaultdict(list)
     for probe in facts.probes:
         by_replica[probe.replica].append(probe)
     spans = [] if by_replica else [Span(0.0, math.inf)]
     for probes in by_replica.values():
         probes.sort(key=lambda probe: probe.began)
-        spans += [Span(probe.began - PROBE_GAP, probe.ended + PROBE_GAP) for probe in probes if not _calm(probe)]
+        spans += [
+            Span(probe.began - PROBE_GAP, probe.ended + PROBE_GAP)
+            for probe in probes
+            if not (probe.able and probe.ended - probe.began <= slowest)
+        ]
         for earlier, later in pairwise(probes):
             if later.began - earlier.ended > PROBE_GAP:
                 spans.append(Span(earlier.ended, later.began))
@@ -162,10 +169,6 @@ def unable(facts: Facts) -> list[Span]:
             spans.append(Span(fault.began - PROBE_GAP - CLOCK_STEP, fault.ended + PROBE_GAP + CLOCK_STEP))
     spans += [Span(fault.began - PROBE_GAP, fault.ended + PROBE_GAP) for fault in facts.faults if fault.forgets]
     return sorted(spans, key=lambda span: span.since)
-
-
-def _calm(probe: h.Probe) -> bool:
-    return probe.able and probe.ended - probe.began <= CALM_SECONDS
 
 
 def meets(spans: Sequence[Span], since: float, until: float) -> bool:

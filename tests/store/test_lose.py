@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import AsyncMock
 
+import pytest
+
+from matcher.errors import StoreUnavailable
 from matcher.model import ContactEvent
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.replica.event_hub import EventHub
@@ -71,3 +75,36 @@ async def test_a_hold_whose_step_no_process_had_read_is_told_when_the_store_lost
     }
     causes = {contact: (await stage.contact(contact)).cause for contact in ("gone", "kept", "accepted")}
     assert causes == {"gone": Cause.LOST, "kept": Cause.OFFERED, "accepted": Cause.LOST}
+
+
+async def test_what_the_same_server_does_not_have_any_more_is_not_told_as_lost(stage: Stage) -> None:
+    """This process missed events, and the contact went with its customer: nothing of it is written again."""
+    await stage.put("ann")
+    await stage.hold("ann", contact="c")
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    losses.note(seen("c", 1, ContactState.RESERVED, Cause.OFFERED))
+    await stage.raw("DEL", Keys(stage.site).contact("c"))
+    await losses.compare(time.monotonic(), another=False)
+    assert told == []
+    assert await stage.contacts.sequences(stage.site, ["c"]) == [0]
+    await losses.compare(time.monotonic(), another=True)
+    assert told == []
+
+
+async def test_a_loss_is_told_after_a_comparison_that_the_store_cut_off(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server answers, goes away during the comparison, and answers again: it is the same server by then."""
+    await stage.put("ann")
+    await stage.hold("ann", contact="c")
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    losses.note(seen("c", 1, ContactState.RESERVED, Cause.OFFERED))
+    await stage.raw("DEL", Keys(stage.site).contact("c"))
+    with monkeypatch.context() as away:
+        away.setattr(stage.contacts, "sequences", AsyncMock(side_effect=StoreUnavailable("store", "it died")))
+        with pytest.raises(StoreUnavailable):
+            await losses.compare(time.monotonic(), another=True)
+    await losses.compare(time.monotonic(), another=False)
+    assert len(told) == 1
