@@ -8,6 +8,7 @@ from benchmarks.chaos import history as h
 from benchmarks.chaos.checker import judge
 from benchmarks.chaos.habits import Habits
 from benchmarks.chaos.play import Attack, play
+from tests.processes import model_cache
 
 SEED = 7
 SECONDS = 60.0
@@ -17,7 +18,8 @@ GENTLE = Habits(agents=5, rate=6.0)
 @pytest.mark.chaos
 async def test_a_minute_of_chaos_breaks_no_law() -> None:
     """Servers and store are killed, paused, cut off and filled; every answer of that minute is kept."""
-    played = await play(Attack(seed=SEED, seconds=SECONDS, habits=GENTLE))
+    settings = {"MATCHER_MODEL_CACHE": str(model_cache())}
+    played = await play(Attack(seed=SEED, seconds=SECONDS, habits=GENTLE, settings=settings))
     verdict = judge(played.records)
     assert verdict.breaches == ()
     assert played.failures == []
@@ -25,3 +27,4 @@ async def test_a_minute_of_chaos_breaks_no_law() -> None:
     assert len({record.what for record in played.records if isinstance(record, h.Fault)}) >= 2
     assert verdict.claims["holds_certain"] > 30
     assert verdict.claims["probes"] > 50
+    assert verdict.claims["ledger_steps"] > 100
