@@ -35,7 +35,7 @@ LOCK := deploy/requirements.txt
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --extra web --extra postgres --extra otel
 GENERATE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling failovers soak bounds fuzz http2 impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs chaos chaos-minute chaos-long chaos-bugs rolling failovers mixed soak bounds fuzz http2 impact-demo canaries test quick check lint types proto proto-check deploy-lint nginx alerts console schemathesis node lock lowest pip-audit clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ failovers: $(BENCH_SETUP) ## Kills the store 20 times in each of 12 ways to run 
 
 http2: $(BENCH_SETUP) ## Attacks the service by HTTP/2 itself, beside a bare echo: build/http2.json, four minutes
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.http2 $(HTTP2)
+
+mixed: $(BENCH_SETUP) ## Kills the version before and this one in turns, on one store under load: build/mixed.json, five minutes
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.mixed $(MIXED)
 
 soak: $(BENCH_SETUP) ## Half an hour at 60 % of the peak: what grows? build/soak.json and build/soak.png
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.soak $(SOAK)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +63,17 @@ class Seen:
     breaks: int = 0
     reservations: dict[str, str] = field(default_factory=dict)
     """The reservation that each contact's caller was answered, by contact."""
+    held: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    """When each agent certainly had a contact: from the answer that says so to the call that ends it."""
+
+    @property
+    def held_twice(self) -> int:
+        """Return how often an agent had two contacts at once, though the capacity is one."""
+        return sum(
+            later[0] < earlier[1]
+            for spans in self.held.values()
+            for earlier, later in itertools.pairwise(sorted(spans))
+        )
 
 
 class Callers:
@@ -109,26 +122,28 @@ class Callers:
         if answer is None:
             return
         if answer.HasField("reservation"):
-            reservation = answer.reservation.name
+            reservation, agent = answer.reservation.name, answer.reservation.agent
         else:
-            reservation = await self._when_offered(client, contact)
-        self.seen.reservations[contact] = reservation
+            reservation, agent = await self._when_offered(client, contact)
+        self.seen.reservations[contact], told_at = reservation, time.monotonic()
         if not at_once:
             await self._call("accept", client.accept(reservation))
         await asyncio.sleep(self._draw.uniform(0.05, 0.6))
+        if agent:
+            self.seen.held[agent].append((told_at, time.monotonic()))
         await self._call("complete", client.complete(reservation, resolved=True))
 
-    async def _when_offered(self, client: MatcherClient, contact: str) -> str:
-        """Return the reservation of a contact that waits, told by its watch."""
+    async def _when_offered(self, client: MatcherClient, contact: str) -> tuple[str, str]:
+        """Return the reservation and the agent of a contact that waits, told by its watch."""
         self.seen.calls["watch contact"] += 1
         try:
             async with aclosing(client.watch_contact(contact, on_break=self._broke)) as events:
                 async for event in events:
                     if event.reservation:
-                        return event.reservation
+                        return event.reservation, event.agent
         except MatcherCallError as error:
             self.seen.failed.append(f"watch contact: {error}")
-        return ""
+        return "", ""
 
     async def _admin(self, client: MatcherClient) -> None:
         agent = f"a{self._draw.randrange(AGENTS)}"
@@ -138,7 +153,7 @@ class Callers:
             case 1:
                 await self._call("get agent", client.agent(agent))
             case 2:
-                await self._call("status", client.set_agent_status(agent, roster.ONLINE))
+                await self._call("status", client.set_agent_status(agent, roster.ONLINE, reason="back"))
             case _:
                 changed = roster.Agent(name=agent, display_name=f"Agent {self._draw.randrange(100)}")
                 await self._call("update agent", client.update_agent(changed))
@@ -155,7 +170,7 @@ class Callers:
             self.seen.milliseconds.append((time.monotonic() - began) * 1000)
 
 
-async def _restart(replica: Replica) -> tuple[float, float]:
+async def gracefully(replica: Replica) -> tuple[float, float]:
     """Restart a server; return the seconds that its stop and its start took."""
     began = time.monotonic()
     await replica.stop()
@@ -186,48 +201,50 @@ async def _wrong_at_the_end(client: MatcherClient, seen: Seen) -> list[str]:
     return wrong
 
 
-async def measure(restarts: int, servers: int, rate: float, seed: int) -> dict[str, Any]:
-    """Restart servers under load; return what the clients saw."""
+async def measure(
+    arena: Arena, restarts: int, rate: float, seed: int, restart: Callable[[Replica], Awaitable[tuple[float, float]]]
+) -> dict[str, Any]:
+    """Restart the servers of an arena under load; return what the clients saw."""
     stops, starts = [], []
-    with tempfile.TemporaryDirectory(prefix="mr-") as folder:
-        async with Arena(Path(folder), count=servers) as arena:
-            target = "ipv4:" + ",".join(replica.target for replica in arena.replicas)
-            async with MatcherClient(target, channels=CHANNELS) as client:
-                await _hire(client)
-                callers = Callers(rate, seed)
-                watching = [asyncio.create_task(callers.watch(client)) for _ in range(WATCHERS)]
-                calling = asyncio.create_task(callers.run(client))
-                began = time.monotonic()
-                for number in range(restarts):
-                    await asyncio.sleep(REST)
-                    stop, start = await _restart(arena.replicas[number % servers])
-                    stops.append(stop)
-                    starts.append(start)
-                    if (number + 1) % 10 == 0:
-                        seen = callers.seen
-                        say(f"{number + 1} restarts, {seen.calls.total()} calls, {len(seen.failed)} failed")
-                seconds = time.monotonic() - began
-                callers.stop()
-                async with asyncio.timeout(60):
-                    await calling
-                wrong, settled_by = await _wrong_at_the_end(client, callers.seen), time.monotonic() + SETTLE
-                while wrong and time.monotonic() < settled_by:
-                    await asyncio.sleep(REST)
-                    wrong = await _wrong_at_the_end(client, callers.seen)
-                for task in watching:
-                    task.cancel()
-                await asyncio.gather(*watching, return_exceptions=True)
-        faults = arena.faults()
+    async with arena:
+        target = "ipv4:" + ",".join(replica.target for replica in arena.replicas)
+        async with MatcherClient(target, channels=CHANNELS) as client:
+            await _hire(client)
+            callers = Callers(rate, seed)
+            watching = [asyncio.create_task(callers.watch(client)) for _ in range(WATCHERS)]
+            calling = asyncio.create_task(callers.run(client))
+            began = time.monotonic()
+            for number in range(restarts):
+                await asyncio.sleep(REST)
+                stop, start = await restart(arena.replicas[number % len(arena.replicas)])
+                stops.append(stop)
+                starts.append(start)
+                if (number + 1) % 10 == 0:
+                    seen = callers.seen
+                    say(f"{number + 1} restarts, {seen.calls.total()} calls, {len(seen.failed)} failed")
+            seconds = time.monotonic() - began
+            callers.stop()
+            async with asyncio.timeout(60):
+                await calling
+            wrong, settled_by = await _wrong_at_the_end(client, callers.seen), time.monotonic() + SETTLE
+            while wrong and time.monotonic() < settled_by:
+                await asyncio.sleep(REST)
+                wrong = await _wrong_at_the_end(client, callers.seen)
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+    faults = arena.faults()
     seen = callers.seen
     return {
         "restarts": restarts,
-        "servers": servers,
+        "servers": len(arena.replicas),
         "seconds": round(seconds),
         "calls": seen.calls.total(),
         "calls_by_kind": dict(seen.calls),
         "failed": len(seen.failed),
         "failures": seen.failed[:20],
         "contacts": len(seen.reservations),
+        "held_twice": seen.held_twice,
         "wrong": len(wrong),
         "wrong_named": wrong[:20],
         "steps_told": sum(len(told) for steps in seen.told for told in steps.values()),
@@ -241,6 +258,14 @@ async def measure(restarts: int, servers: int, rate: float, seed: int) -> dict[s
     }
 
 
+def conclude(report: dict[str, Any], out: Path) -> int:
+    """Write and print a report; return 1 where something is not as it must be."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+    return 1 if any(report[law] for law in ("failed", "held_twice", "wrong", "logged_faults")) else 0
+
+
 def main() -> int:
     """Restart, report, and return 1 where a call failed or something was lost or told twice."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rolling", description=__doc__)
@@ -250,11 +275,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws what the callers do")
     parser.add_argument("--out", type=Path, default=OUT, help="the report")
     options = parser.parse_args()
-    report = asyncio.run(measure(options.restarts, options.servers, options.rate, options.seed))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
-    return 1 if report["failed"] or report["wrong"] or report["logged_faults"] else 0
+    with tempfile.TemporaryDirectory(prefix="mr-") as folder:
+        arena = Arena(Path(folder), count=options.servers)
+        report = asyncio.run(measure(arena, options.restarts, options.rate, options.seed, gracefully))
+    return conclude(report, options.out)
 
 
 if __name__ == "__main__":

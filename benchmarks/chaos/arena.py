@@ -52,7 +52,7 @@ class Arena:
             await self._start_stores()
             for number in range(self.count):
                 url = await self._store_url()
-                self.replicas.append(Replica(number, self.folder, self._environment(url, number), self.tree))
+                self.replicas.append(Replica(number, self.folder, self._environment(url, number), self.tree_of(number)))
             # Started before the others, because the first replica may have to compile the model.
             await self.replicas[0].start()
             self.key = await self.replicas[0].first_key()
@@ -69,6 +69,10 @@ class Arena:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(replica.stop() for replica in self.replicas))
         await self._end()
+
+    def tree_of(self, _number: int) -> Path:
+        """Return the checkout whose service a replica runs."""
+        return self.tree
 
     async def _start_stores(self) -> None:
         match self.topology:
