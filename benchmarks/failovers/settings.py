@@ -58,7 +58,7 @@ SETTINGS: Final = (
     Setting("replica promoted", PAIR, "what was under way to the replica", nodes=2),
     Setting("replica promoted, cut off before", PAIR, "all since the link was cut", nodes=2, cut_off=True),
     Setting("min-replicas", PAIR, "what was under way to the replicas", nodes=3, options=MIN_REPLICAS),
-    Setting("min-replicas, cut off before", PAIR, "max-lag + 1 s", nodes=3, options=MIN_REPLICAS, cut_off=True),
+    Setting("min-replicas, cut off before", PAIR, "max-lag + 2 s", nodes=3, options=MIN_REPLICAS, cut_off=True),
     Setting("sentinel", SENTINEL, "what was under way to the replica", nodes=2),
     Setting("cluster", CLUSTER, "what was under way to the replica", nodes=4),
 )
