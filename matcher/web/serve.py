@@ -13,12 +13,26 @@ import uvicorn
 
 from matcher.web.app import LOOPBACK, application
 from matcher.web.calls import Service
+from matcher.web.stopping import EndStreams, Streams
 from matcher.web.timed_protocol import IDLE_SECONDS, TimedProtocol
 
 CONNECTIONS: Final = 2_000
 """At once, streams among them; more are answered 503."""
 STOP_SECONDS: Final = 5
-"""How long calls in flight may go on when the process is told to stop; streams end."""
+"""How long calls in flight may go on when the process is told to stop; streams end at once."""
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams first: uvicorn waits for every connection."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._streams.stop()
+        await super().shutdown(sockets)
 
 
 async def serve(
@@ -29,8 +43,9 @@ async def serve(
     until_end_of: a file descriptor whose end means stop, too.
     """
     listener = listen(host, port)
+    streams = Streams()
     config = uvicorn.Config(
-        application(service, LOOPBACK if is_loopback(host) else frozenset()),
+        EndStreams(application(service, LOOPBACK if is_loopback(host) else frozenset()), streams),
         http=TimedProtocol,
         ws="none",
         access_log=False,  # paths hold ids of customers and contacts
@@ -44,7 +59,7 @@ async def serve(
     )
     taken, number = listener.getsockname()[:2]
     ready(f"http://{f'[{taken}]' if ':' in taken else taken}:{number}")
-    server = uvicorn.Server(config)
+    server = _Server(config, streams)
     if until_end_of is not None:
         _at_end_of(until_end_of, server)
     with listener:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 from tests.processes import Server, metric
-from tests.web.door import SECONDS, Door
+from tests.web.door import SECONDS, Door, open_door
 from tests.web.test_calls import HORSE, site_with_fiona
 
 
@@ -60,3 +61,17 @@ async def test_a_stream_ends_at_the_service_when_its_reader_goes(service: Server
     async with asyncio.timeout(SECONDS):
         while await metric(service, "matcher_watchers") >= open_then:  # noqa: ASYNC110 - in another process
             await asyncio.sleep(0.05)
+
+
+async def test_streams_end_with_the_process(service: Server) -> None:
+    """Told to stop, the door completes each stream, the console's too, without `end`, and breaks nothing off."""
+    async with AsyncExitStack() as stack:
+        async with open_door(service.target) as door:
+            site = await site_with_fiona(service, door)
+            paths = (f"{site}/events:watch", f"/console/{site.removeprefix('/v1/')}/live/stream")
+            streams = [await stack.enter_async_context(door.stream(path)) for path in paths]
+            for events in streams:
+                await anext(events)
+        # It has stopped, and wrote nothing: uvicorn says which requests had to be broken off.
+        for events in streams:
+            assert "end" not in [event.get("event") async for event in events]

@@ -23,7 +23,7 @@ from matcher.web.console.page import FORM_BYTES, Handler, Page, Post
 from matcher.web.console.registry import PAGES
 from matcher.web.console.render import environment
 from matcher.web.console.rights import Rights
-from matcher.web.console.sessions import COOKIE, Sessions, new_visit
+from matcher.web.console.sessions import COOKIE, Sessions, cookie_name, new_visit
 from matcher.web.console.shelf import Shelf
 from matcher.web.console.visitor import ROOT, Visitor
 from matcher.web.faults import Fault
@@ -83,7 +83,7 @@ class Console:
         return functools.partial(self._answer, page=None, handler=handler, most_bytes=FORM_BYTES)
 
     async def _answer(self, request: Request, page: Page | None, handler: Handler, most_bytes: int) -> Response:
-        given = request.cookies.get(COOKIE, "")
+        given = self._visit(request)
         visit = given or new_visit()
         visitor = self._visitor(request, visit)
         try:
@@ -97,7 +97,7 @@ class Console:
         except Fault as fault:
             response = _refuse(visitor, fault)
         if not given and COOKIE not in response.headers.get("set-cookie", ""):
-            self._set_cookie(response, visit)
+            self._set_cookie(request, response, visit)
         for name, value in guard.HEADERS.items():
             response.headers[name] = value
         return response
@@ -155,18 +155,27 @@ class Console:
         fault = await login.refused(visitor.as_another(self._access(credential)))
         if fault is not None:
             return login.wrong(visitor, fault)
-        self._sessions.end(visitor.request.cookies.get(COOKIE, ""))
+        self._sessions.end(self._visit(visitor.request))
         response = login.arrive(visitor)
-        self._set_cookie(response, self._sessions.begin(credential))
+        self._set_cookie(visitor.request, response, self._sessions.begin(credential))
         return response
 
     async def _log_out(self, visitor: Visitor) -> Response:
-        response = login.log_out(visitor, self._sessions, visitor.request.cookies.get(COOKIE, ""))
-        self._set_cookie(response, new_visit())
+        response = login.log_out(visitor, self._sessions, self._visit(visitor.request))
+        self._set_cookie(visitor.request, response, new_visit())
         return response
 
-    def _set_cookie(self, response: Response, visit: str) -> None:
-        response.set_cookie(COOKIE, visit, path=ROOT, secure=self._secure, httponly=True, samesite="strict")
+    def _visit(self, request: Request) -> str:
+        return request.cookies.get(self._cookie_at(request), "")
+
+    def _set_cookie(self, request: Request, response: Response, visit: str) -> None:
+        path = "/" if self._secure else ROOT  # browsers take __Host- only for the whole host
+        response.set_cookie(
+            self._cookie_at(request), visit, path=path, secure=self._secure, httponly=True, samesite="strict"
+        )
+
+    def _cookie_at(self, request: Request) -> str:
+        return cookie_name(request.headers.get("host", ""), secure=self._secure)
 
 
 async def _sites(visitor: Visitor) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections import OrderedDict
@@ -18,6 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 COOKIE: Final = "matcher-console"
+"""How the name of the cookie begins; `cookie_name` has the rest."""
+PORT: Final = re.compile(r":([0-9]{1,5})$").search
 IDLE_SECONDS: Final = 12 * 3600.0
 """A session without a request for this time is over: a shift."""
 LIFE_SECONDS: Final = 7 * 24 * 3600.0
@@ -101,6 +104,16 @@ class Sessions:
 
     def _digest(self, visit: str) -> bytes:
         return hmac.new(self._secret, b"session" + visit.encode(), hashlib.sha256).digest()
+
+
+def cookie_name(host: str, *, secure: bool) -> str:
+    """Return the name of the cookie at a Host: browsers share cookies among all ports of a host, so it has the port.
+
+    secure: for encrypted connections alone, with `__Host-`: no other host of the domain can plant it (RFC 6265bis,
+    section 4.1.3.2).
+    """
+    port = PORT(host)
+    return f"{'__Host-' if secure else ''}{COOKIE}{f'-{port[1]}' if port else ''}"
 
 
 def new_visit() -> str:

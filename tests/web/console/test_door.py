@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from matcher.web.console import assets
-from matcher.web.console.sessions import COOKIE, LIFE_SECONDS, Sessions
+from matcher.web.console.sessions import LIFE_SECONDS, Sessions, cookie_name
 from tests.web.door import Answer, Door
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -103,4 +103,19 @@ def test_sessions_end() -> None:
         assert bool(kept) == (clock[0] <= LIFE_SECONDS)
     clock[0] += 3600
     assert sessions.credential(other) == ""
-    assert COOKIE == "matcher-console"
+
+
+async def test_two_consoles_on_a_host_keep_their_own_visits(console: Door) -> None:
+    """Browsers share cookies among the ports of a host: the cookie's name has the port that the browser sees."""
+    for host in (f"localhost:{console.port}", "localhost:8081", "localhost"):
+        answer = await console.ask("GET", "/console/login", headers={"host": host})
+        (name,) = re.findall("^([^=]+)=", answer.headers["set-cookie"])
+        assert name == "matcher-console" + "-".join(["", *host.split(":")[1:]])
+
+
+def test_a_cookie_for_encrypted_connections_cannot_be_planted_by_another_host() -> None:
+    """Its name begins with __Host-, which browsers take from the host itself alone."""
+    assert cookie_name("console.example", secure=True) == "__Host-matcher-console"
+    assert cookie_name("console.example:8443", secure=True) == "__Host-matcher-console-8443"
+    assert cookie_name("[::1]:8080", secure=False) == "matcher-console-8080"
+    assert cookie_name("[::1]", secure=False) == "matcher-console"
