@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import random
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from redis import exceptions
 from redis.asyncio.connection import UnixDomainSocketConnection
 
@@ -22,7 +16,7 @@ from matcher.errors import StoreUnavailable, StoreUnfit
 from matcher.store.redis.address import parse_address
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
-from tests.store.access import PRODUCT, Admin, as_user
+from tests.store.access import PRODUCT, Admin
 from tests.store.stage import Stage
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -203,57 +197,3 @@ async def test_a_call_waits_for_a_store_that_is_away_for_a_moment(embedded_url: 
     socket.symlink_to(embedded_url.removeprefix("unix://"))
     assert await waiting
     await connection.close()
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for this machine; return it and its key as files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "store")])
-    today = dt.datetime.now(dt.UTC)
-    until = today + dt.timedelta(days=1)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today, until)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, secret = folder / "store.pem", folder / "store.key"
-    chain.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return chain, secret
-
-
-async def test_a_store_behind_tls_with_a_login_and_a_database(
-    embedded_url: str, plain_stage: Stage, admin: Admin, tmp_path: Path
-) -> None:
-    """rediss:// with user, password and database: the same store, over TLS."""
-    chain, secret = certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, secret)
-
-    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_store, to_store = await asyncio.open_unix_connection(embedded_url.removeprefix("unix://"))
-
-        async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            while chunk := await source.read(1 << 16):
-                sink.write(chunk)
-            sink.close()
-
-        await asyncio.gather(copy(reader, to_store), copy(from_store, writer))
-
-    await admin.execute_command("ACL", "SETUSER", PRODUCT, "+select")
-    server = await asyncio.start_server(hand_on, "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    login = as_user("unix://", PRODUCT).replace("unix", "rediss")
-    await plain_stage.put("ann", 5)
-    elsewhere = StoreClient(f"{login}127.0.0.1:{port}/1?ssl_ca_certs={chain}")
-    assert await Stage(elsewhere, plain_stage.site).sites.living(plain_stage.site) is None
-    await elsewhere.close()
-    connection = StoreClient(f"{login}127.0.0.1:{port}?ssl_ca_certs={chain}")
-    there = Stage(connection, plain_stage.site)
-    held = await asyncio.gather(*(there.hold("ann") for _ in range(5)))
-    assert await plain_stage.held_by("ann") == sorted(reservation.id for reservation in held)
-    await connection.close()
-    server.close()

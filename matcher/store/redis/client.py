@@ -21,6 +21,7 @@ from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
 from matcher.store.redis.failover import NOT_RUN, UNAVAILABLE, FailoverClient, summary
 from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
+from matcher.store.redis.tls_files import TlsFiles
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 from matcher.store.redis.verb_call import VerbCall
 from matcher.store.schema import NEWEST, SchemaGate
@@ -65,6 +66,7 @@ class StoreClient:
         self.persistent = False
         """Whether every primary keeps an append-only file; set by `start`."""
         self._kind = address.kind
+        self._tls_files = TlsFiles.of(address.login)
         self._failover = FailoverClient(address, ConnectionLimits(max_calls, timeout_seconds))
         self._servers = self._failover.servers
         self._on_round_trip = on_round_trip
@@ -215,6 +217,8 @@ class StoreClient:
 
         Raises StoreUnavailable, or StoreUnfit with the reason.
         """
+        if wrong := await asyncio.to_thread(self._tls_files.fault):
+            raise StoreUnfit(self.address, wrong)
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while True:
             try:
@@ -223,6 +227,8 @@ class StoreClient:
             except StoreUnavailable as fault:
                 if isinstance(fault.__cause__, exceptions.AuthenticationError):
                     raise StoreUnfit(self.address, fault.why) from fault
+                if refusal := self._tls_files.refusal(fault.why):
+                    raise StoreUnfit(self.address, refusal) from fault
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(0.2)
