@@ -54,7 +54,7 @@ class MixedArena(Arena):
 
     async def __aexit__(self, *raised: object) -> None:
         if raised[0] is None:
-            self.read_differently = await _differences(self.replicas)
+            self.read_differently = await _differences(self.replicas, self.key)
         await super().__aexit__(*raised)
 
     def not_read(self) -> list[str]:
@@ -84,9 +84,9 @@ async def kill(replica: Replica) -> tuple[float, float]:
     return killed - began, time.monotonic() - killed
 
 
-async def _differences(replicas: list[Replica]) -> list[str]:
+async def _differences(replicas: list[Replica], key: str) -> list[str]:
     """Return what the servers read differently: names, with what each says."""
-    read = [await _read(replica.target) for replica in replicas]
+    read = [await _read(replica.target, key) for replica in replicas]
     return [
         f"{name}: {[one.get(name) for one in read]}"
         for name in sorted(set().union(*read))
@@ -94,8 +94,8 @@ async def _differences(replicas: list[Replica]) -> list[str]:
     ]
 
 
-async def _read(target: str) -> dict[str, Any]:
-    async with MatcherClient(target) as client:
+async def _read(target: str, key: str) -> dict[str, Any]:
+    async with MatcherClient(target, token=key) as client:
         messages: list[Any] = [pool async for pool in client.pools()]
         messages += [agent async for agent in client.agents(with_holds=True)]
         messages += [contact async for contact in client.contacts()]

@@ -29,6 +29,7 @@ import numpy as np
 from benchmarks.alone import say
 from benchmarks.chaos.arena import Arena
 from benchmarks.chaos.processes import Replica
+from benchmarks.chaos.witness import let_in
 from benchmarks.sizes import ROOT
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
@@ -208,7 +209,8 @@ async def measure(
     stops, starts = [], []
     async with arena:
         target = "ipv4:" + ",".join(replica.target for replica in arena.replicas)
-        async with MatcherClient(target, channels=CHANNELS) as client:
+        await let_in([replica.target for replica in arena.replicas], arena.key)
+        async with MatcherClient(target, channels=CHANNELS, token=arena.key) as client:
             await _hire(client)
             callers = Callers(rate, seed)
             watching = [asyncio.create_task(callers.watch(client)) for _ in range(WATCHERS)]

@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.alone import say
+from benchmarks.chaos.witness import let_in
 from benchmarks.failovers import power
 from benchmarks.failovers.settings import SETTINGS, Ground, Setting
 from benchmarks.failovers.trial import Told, Trial, attempt, follow, hire
@@ -35,10 +36,11 @@ async def measure(setting: Setting, times: int) -> dict[str, Any]:
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="mf-") as folder:
         async with Ground(Path(folder), setting) as ground:
+            await let_in([replica.target for replica in ground.replicas], ground.key)
             if ground.site != "default":
-                async with MatcherClient(ground.target) as admin:
+                async with MatcherClient(ground.target, token=ground.key) as admin:
                     await admin.create_site(ground.site)
-            async with MatcherClient(ground.target, site=ground.site, channels=2) as client:
+            async with MatcherClient(ground.target, site=ground.site, channels=2, token=ground.key) as client:
                 await hire(client)
                 told = Told()
                 watching = asyncio.create_task(follow(client, told))
