@@ -24,6 +24,9 @@ from matcher.store.reservations import ReservationStore
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 100
+AT_ONCE: Final = 16
+"""Timers that are written together. One after the other, each waits for the store and for a turn of a busy loop: chaos
+saw 10 to 16 a second, and waits that ended 17 s late."""
 GRACE_MS: Final = 5
 """The local estimate of the store's clock may run ahead by this; a store verb that comes early changes nothing."""
 IDLE_SECONDS: Final = 3600.0
@@ -165,8 +168,12 @@ class Expiry:
             due = [timer for timer in due if timer.key not in self._postponed]
             if not due or due == before:
                 return bool(due)
-            for timer in due:
-                await self._unless_broken(timer.key, self._settle(timer))
+            for first in range(0, len(due), AT_ONCE):
+                some = due[first : first + AT_ONCE]
+                works = (self._unless_broken(timer.key, self._settle(timer)) for timer in some)
+                for written in await asyncio.gather(*works, return_exceptions=True):
+                    if isinstance(written, BaseException):
+                        raise written
             before = due
 
     async def _settle(self, timer: Timer) -> bool:
