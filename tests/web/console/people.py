@@ -7,7 +7,7 @@ from typing import Final
 
 from matcher.cli.file_access import form_of
 from matcher.files.roster_file import read_roster
-from matcher.v1.roster_pb2 import ONLINE, Agent, Pool
+from matcher.v1.roster_pb2 import ONLINE, Agent, ImportRow, Pool
 from tests.processes import Server
 
 EXAMPLES: Final = Path(__file__).parents[3] / "examples"
@@ -23,6 +23,7 @@ HOSTILE: Final = (
     "مرحبا بالعالم",
 )
 """Display names as the service takes them: at most 128 characters."""
+INTERESTS: Final = ("horse riding", "sailing", "baking bread", "chess", "astronomy", "gardening", "football", "jazz")
 LONG_INTEREST: Final = "horse " * 85
 """An interest as long as the service takes it: 512 characters."""
 
@@ -51,4 +52,30 @@ async def hostile_site(service: Server) -> str:
                 pools=[f"{client.parent}/pools/pool-{number}"],
             )
             await client.create_agent(f"agent-{number}", agent)
+    return site
+
+
+async def large_site(service: Server) -> str:
+    """Create a site with 10,000 agents in twenty pools, all online; return its id."""
+    site = await service.site()
+    async with service.client(site) as client:
+        pools = [
+            (await client.create_pool(f"pool-{number}", Pool(display_name=f"The pool number {number}"))).name
+            for number in range(20)
+        ]
+        rows = (
+            ImportRow(
+                row=number + 1,
+                agent_id=f"agent-{number:05}",
+                agent=Agent(
+                    display_name=f"Alexandra Montgomery {number:05}",
+                    interests=[INTERESTS[number % 8], INTERESTS[(number + 1) % 8]],
+                    pools=[pools[number % 20]],
+                    status=ONLINE,
+                ),
+            )
+            for number in range(10_000)
+        )
+        results = [result async for result in client.import_agents(rows)]
+    assert len(results) == 10_000
     return site
