@@ -145,6 +145,14 @@ async def test_an_installation_outside_the_tree_serves_and_routes(image: Image) 
         # As a container's engine, which asks again: on a busy machine the store may be slow for a moment.
         await wait_until(healthy, "the image's health check succeeds")
         owner = await key(image, "boss", "owner", "--local")
+
+        async def known() -> bool:
+            with suppress(AssertionError):
+                return bool(await said(image, "matcher", "access", "list", *at, MATCHER_TOKEN=owner))
+            return False
+
+        # A key that was made beside the service is known within two seconds: so often the service asks its store.
+        await wait_until(known, "the service knows the key that was made beside it")
         token = await key(image, "shop", "admin", "--grant", "platform", *at, MATCHER_TOKEN=owner)
         roster.write_text('{"id": "bea", "interests": ["I keep honey bees."], "status": "ONLINE"}\n', "utf-8")
         await said(image, "matcher", "agents", "import", str(roster), *at, MATCHER_TOKEN=token)
