@@ -112,6 +112,11 @@ class LedgerDatabase:
         """Note that rows of persons were removed, whose bytes SQLite's write-ahead log still has."""
         self._has_removed_rows = self.is_sqlite
 
+    @property
+    def has_log_to_empty(self) -> bool:
+        """Whether the write-ahead log still has bytes of removed rows: something was read when it was to go."""
+        return self._has_removed_rows
+
     def empty_log(self) -> None:
         """Empty SQLite's write-ahead log after a removal; while something is read it stays until the next call."""
         if not self._has_removed_rows:

@@ -125,6 +125,8 @@ class LedgerFeeder:
         if self._is_away:
             self._is_away = False
             log.info("the ledger answers again")
+        if self._ledger.database.has_log_to_empty:
+            await self._ledger.write(self._ledger.database.empty_log)
         for uid in await self._outbox.gone():
             now_ms = round(time.time() * 1000)
             removed = await self._ledger.write(partial(remove_site, self._ledger.database, uid, now_ms))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import grpc
 
 from matcher.v1 import roster_pb2 as pb
@@ -18,9 +16,7 @@ async def test_a_plain_client_lists_pools_with_all_their_small_talk(service: Ser
     """One page of the 90 pools would have 4.5 MB: it ends at 3 MiB, and the next one has the rest."""
     site = await service.site()
     async with service.client(site) as client:
-        made = await asyncio.gather(
-            *(client.create_pool(f"p{number:02}", pb.Pool(small_talk=SENTENCES)) for number in range(POOLS))
-        )
+        made = [await client.create_pool(f"p{number:02}", pb.Pool(small_talk=SENTENCES)) for number in range(POOLS)]
     assert sum(pool.ByteSize() for pool in made) > 4 * 2**20
     listed: list[str] = []
     pages, token = 0, ""
