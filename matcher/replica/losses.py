@@ -45,7 +45,7 @@ class Losses:
             self._last[event.contact] = event
 
     def note_reserved(self, request: ReserveRequest, answer: Reserved) -> None:
-        """Note a hold that this process made and has not read from the stream yet, because its caller is told of it.
+        """Note a hold that this process made: its caller is told of the hold before the stream has brought it back.
 
         A primary may die between its answer and the reading. A transfer that keeps the agent takes no step.
         """

@@ -261,8 +261,7 @@ class SiteReplica:
     async def _read(self, changes: ChangeStream) -> Position:
         """Read the site again, as of a position of its streams or later; return the position. Raises SiteNotFound."""
         position = await changes.end()
-        another = self._position.server not in {"", position.server}
-        if not position.life and another:
+        if (another := self._position.server not in {"", position.server}) and not position.life:
             self.losses.end()
         snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
         self.life = self.life or position.life

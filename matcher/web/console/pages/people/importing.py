@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from matcher.files.roster_file import RosterFile, form_named
 from matcher.web.console.pages.people.preview import Preview, preview_of, read, steps
-from matcher.web.console.pages.people.uploads import SECONDS, Upload, Uploads
+from matcher.web.console.pages.people.uploads import Upload, Uploads
 from matcher.web.console.visitor import Visitor
 
 MOST_BYTES: Final = 8 * 2**20
@@ -63,8 +63,7 @@ async def _looked_at(visitor: Visitor, upload: Upload, said: str = "") -> Respon
     found = await _asked(visitor, roster, validate_only=True)
     token = ""
     if found.writes:
-        until = asyncio.get_running_loop().time() + SECONDS
-        token = _uploads(visitor).keep(replace(upload, digest=found.digest, until=until))
+        token = _uploads(visitor).keep(replace(upload, digest=found.digest))
     return visitor.page(
         "people_import.html",
         status=409 if said else 200,
@@ -97,4 +96,4 @@ def _page(visitor: Visitor, wrong: str = "") -> Response:
 
 
 def _uploads(visitor: Visitor) -> Uploads:
-    return visitor.shelf.get(Uploads, lambda: Uploads(asyncio.get_running_loop().time))
+    return visitor.shelf.get(Uploads, Uploads)

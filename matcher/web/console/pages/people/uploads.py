@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from matcher.files.roster_file import Form
@@ -45,7 +45,7 @@ class Uploads:
         while len(self._files) >= MOST:
             del self._files[next(iter(self._files))]
         token = secrets.token_urlsafe(16)
-        self._files[token] = upload
+        self._files[token] = replace(upload, until=now + SECONDS)
         return token
 
     def take(self, token: str, visit: str, site: str) -> Upload | None:
