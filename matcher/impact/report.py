@@ -36,7 +36,10 @@ def report(rows: Iterable[ImpactRow], wanted: Mapping[str, float]) -> tuple[Pool
     pools: dict[str, _Pool] = defaultdict(_Pool)
     for row in rows:
         pools[row.pool].add(row)
-    return tuple(pools[pool].report(pool, wanted) for pool in sorted(pools))
+    # A metric may be any number, and sums of the largest have no value: such a figure is left out (`_mark`), and numpy
+    # has nothing to say on stderr.
+    with np.errstate(all="ignore"):
+        return tuple(pools[pool].report(pool, wanted) for pool in sorted(pools))
 
 
 class _Pool:
@@ -118,7 +121,7 @@ def _mark(along: Path, place: int = -1) -> Mark:
         int(along.treatment[place]),
         int(along.control[place]),
         *(
-            None if np.isnan(array[place]) else float(array[place])
+            float(array[place]) if np.isfinite(array[place]) else None
             for array in (along.treatment_mean, along.control_mean, along.difference, along.low, along.high)
         ),
     )

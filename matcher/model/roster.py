@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -103,6 +104,11 @@ class WhenOverloaded(StrEnum):
     FALLBACK = "FALLBACK"
 
 
+LEAST_WAIT_WEIGHT: Final = 1e-6
+"""A smaller wait_weight counts as this one: an affinity of 1 is then worth 11.6 days, more than a contact may wait.
+Beside still larger values the ages of contacts would be lost, and the largest are not finite."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
     """How a pool routes; None: the service's default, which for the floor is computed from the pool's roster."""
@@ -159,6 +165,11 @@ class PoolPolicy:
     def wrap_up_after_transfer_ms(self) -> int:
         """Return how long the former agent's capacity stays held after a transfer."""
         return self.wrap_up_ms if self.after_transfer_ms is None else self.after_transfer_ms
+
+    @property
+    def affinity_seconds(self) -> float:
+        """Return how many seconds of waiting an affinity of 1 is worth."""
+        return 1.0 / max(self.wait_weight, LEAST_WAIT_WEIGHT)
 
     def tolerance(self, default: float) -> float:
         """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""

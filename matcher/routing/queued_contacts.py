@@ -195,7 +195,7 @@ def _control_first(chosen: Pairs, unserved: Sequence[SearchedContact], opening_o
         return left.get(agent) or opening_of(agent)
 
     def is_lawful(contact: SearchedContact, agent: str) -> bool:
-        latest = contact.contact.place.score - 1000 / contact.pool.policy.wait_weight
+        latest = contact.contact.place.score - 1000 * contact.pool.policy.affinity_seconds
         return all(agent not in listed or other.contact.place.score >= latest for other, listed in could_have)
 
     waiting = sorted((contact for contact, _ in chosen), key=lambda contact: not contact.is_control)
@@ -229,7 +229,7 @@ def _pairs(searched: Sequence[SearchedContact], opening_of: OpeningOf, now_ms: i
         age = (now_ms - contact.contact.place.score) / 1000
         for agent, affinity in listed.items():
             if agent in column:
-                values[row, column[agent]] = age + affinity / contact.pool.policy.wait_weight
+                values[row, column[agent]] = age + affinity * contact.pool.policy.affinity_seconds
     channels = [contact.contact.record.channel for contact in searched]
     chosen = assign(values, channels, openings)
     return [

@@ -452,7 +452,8 @@ class Pool(_message.Message):
     """
     wait_weight: _builtins.float
     """How much affinity a second of waiting is worth, where waiting contacts compete for the same agent: no contact is
-    overtaken by a contact that came more than 1/wait_weight seconds later. Above 0, at most 1. Unset: 0.01.
+    overtaken by a contact that came more than 1/wait_weight seconds later. Above 0, at most 1; less than
+    0.000001 counts as that. Unset: 0.01.
     """
     max_missed: _builtins.int
     """After this many offers in a row that an agent let expire, the service sets the agent AWAY. Unset: 3. 0: never."""

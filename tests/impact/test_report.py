@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -196,3 +198,24 @@ def test_a_pool_without_a_comparison_has_a_report_without_figures() -> None:
     pool = only([ImpactRow("default", MONDAY_MS, outside="NO_COMPARISON")])
     assert (pool.compared, pool.outcomes, pool.sentence) == (0, (), "no outcomes yet")
     assert report([], {}) == ()
+
+
+@pytest.mark.parametrize("largest", [1e160, 1.7e308])
+@pytest.mark.parametrize("wanted", [5e-324, 1.0, 1.7e308])
+def test_metrics_of_any_size_are_reported_or_left_out_and_break_nothing(largest: float, wanted: float) -> None:
+    """A sum of the largest numbers has no value: the figures of that metric are missing, and the others are there."""
+    rows = []
+    for number, row in enumerate(contacts(2000, effect=0.1)):
+        huge = {
+            "metrics.same": largest,
+            "metrics.apart": largest if row.treated else -largest,
+            "metrics.mixed": largest if number % 2 else -largest,
+            "metrics.least": 5e-324 * number,
+        }
+        rows.append(replace(row, outcomes={**row.outcomes, **huge}, earlier=huge))
+    pool = only(rows, **{f"metrics.{name}": wanted for name in ("same", "apart", "mixed", "least")})
+    assert outcome(pool, "resolved").mark.difference is not None
+    for kind in ("same", "apart", "mixed", "least"):
+        mark = outcome(pool, f"metrics.{kind}").mark
+        figures = (mark.treatment_mean, mark.control_mean, mark.difference, mark.low, mark.high)
+        assert all(figure is None or np.isfinite(figure) for figure in figures)

@@ -48,6 +48,21 @@ def test_a_second_of_waiting_is_worth_the_wait_weight_in_affinity() -> None:
         assert served.ranking(agent).basis is (Basis.AFFINITY if first == "young" else Basis.FALLBACK)
 
 
+@pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e-9])
+def test_with_the_smallest_wait_weight_the_queue_is_served_and_equal_contacts_keep_their_order(weight: float) -> None:
+    """An affinity over such a weight is no number that can be compared: the queue of the site would stand still."""
+    meets, says_nothing = found_of([([(0, 0, 90)], 0.0, 0)]), found_of([([], 0.0, 0)])
+    ann = person(0)
+    week = 7 * 86_400
+    searched = [waiting("old", 0.002, meets), waiting("young", 0.001, meets), waiting("week", week, says_nothing)]
+    policy = PoolPolicy(wait_weight=weight, control_share=0.1)
+    searched = [replace(one, pool=replace(one.pool, policy=policy)) for one in searched]
+    assert paired(searched, {ann.id: ann}) == {"old": ann.id}
+    control = with_draw("control", 0, meets, CONTROL, MeanAffinity())
+    alone = [replace(control, pool=replace(control.pool, policy=policy))]
+    assert paired(alone, {ann.id: ann}) == {"control": ann.id}
+
+
 def test_an_agent_named_by_a_transfer_is_offered_with_basis_transfer() -> None:
     """The affinity to the agent counts nothing then, however close it is, and the decision says TRANSFER."""
     meets, ann = found_of([([(0, 0, 90)], 0.0, 0)]), person(0)
