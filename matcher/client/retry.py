@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import json
 
+import grpc
+
+OUTCOME_UNKNOWN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""Codes after which the server may have done what was requested."""
+
 SAFE_TO_REPEAT = {
     "matcher.v1.RoutingService": (
         "RouteMessage",  # this client always sends a request_id
@@ -56,7 +61,9 @@ SAFE_TO_REPEAT = {
     "matcher.v1.KeyService": ("ListKeys",),
 }
 """Calls whose repeat changes nothing more. CompleteReservation is not among them: where a pool keeps the former meaning
-of a second call (second_complete_ends_wrap_up), a repeat would end the wrap-up. The client's `complete` repeats it."""
+of a second call (second_complete_ends_wrap_up), a repeat would end the wrap-up. Nor are UpdateAgent and UpdatePool:
+where the first attempt was done, the etag that both send is no longer current. The client's methods repeat these three.
+"""
 
 POLICY = {
     "maxAttempts": 5,

@@ -6,16 +6,12 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 
-import grpc
-
 from matcher.client.connection import Connection
 from matcher.client.failure import MatcherCallError
 from matcher.client.messages import message_of
+from matcher.client.retry import OUTCOME_UNKNOWN
 from matcher.client.spans import duration as duration_of
 from matcher.v1 import routing_pb2 as pb
-
-OUTCOME_UNKNOWN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
-"""Codes after which the server may have done what was requested."""
 
 
 class RoutingCalls(Connection):

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from matcher.client import MatcherCallError, MatcherClient
+from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.cli.command import lines, matcher
 from tests.people import hire, person
@@ -64,6 +65,29 @@ async def test_a_lost_batch_names_the_ids_of_its_lines(service: Server) -> None:
         ]
         assert first == again
         assert (await client.agent("bea")).load == 3
+
+
+@pytest.mark.parametrize("with_etag", [False, True], ids=["without etag", "with etag"])
+async def test_an_update_whose_answer_is_lost_is_repeated_where_that_is_safe(service: Server, with_etag: bool) -> None:
+    """Without an etag the caller gets the changed agent; where the lost attempt used the etag up, the call fails."""
+    site = await service.site()
+    async with TcpProxy(service.target) as proxy, service.client(site) as client:
+        await hire(client, {"bea": person("I keep bees.", most=SLOTS)})
+        async with MatcherClient(proxy.address, site=site) as far:
+            before = await far.agent("bea")
+            change = roster.Agent(name="bea", display_name="Bea", etag=before.etag if with_etag else "")
+            proxy.delay = 1.0
+            update = asyncio.create_task(far.update_agent(change, ["display_name"]))
+            while (await client.agent("bea")).display_name != "Bea":  # noqa: ASYNC110 - the change is another process's
+                await asyncio.sleep(0.01)
+            proxy.delay = 0.0
+            await proxy.cut()
+            if with_etag:
+                with pytest.raises(MatcherCallError) as failed:
+                    await update
+                assert failed.value.code is grpc.StatusCode.UNAVAILABLE
+            else:
+                assert (await update).display_name == "Bea"
 
 
 async def test_the_terminal_says_how_to_find_what_a_lost_call_did(service: Server) -> None:
