@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from benchmarks.chaos import history as h
-from benchmarks.chaos.facts import CLOCK_STEP, Facts, Key, may_be_done
+from benchmarks.chaos.facts import CLOCK_STEP, Contact, Facts, Key, may_be_done
 
 PROBE_GAP = 1.0
 """A probe speaks for this long before it began and after it ended (s)."""
@@ -77,10 +77,11 @@ def draw(facts: Facts) -> Timeline:
             {step.sequence: step for told in contact.steps.values() for step in told}.values(),
             key=lambda step: step.sequence,
         )
-        if steps and contact.told_lost:
-            for agent in {step.agent for step in steps if step.agent}:
+        taken_back = _taken_back(contact)
+        if steps and (contact.told_lost or taken_back):
+            for agent in {step.agent for told in contact.steps.values() for step in told if step.agent}:
                 timeline.unsure[site, agent].append(Span(steps[0].at, steps[-1].at))
-        if not steps or steps[0].sequence != 1:
+        if not steps or steps[0].sequence != 1 or taken_back:
             continue
         asked = [call for call in contact.routes if call.channel]
         staff = next((staff for key, staff in facts.staff.items() if key[0] == site), None)
@@ -106,6 +107,16 @@ def draw(facts: Facts) -> Timeline:
         for stay in _stays(facts, site, identifier, cost, steps, over):
             timeline.stays[site, stay.agent].append(stay)
     return timeline
+
+
+def _taken_back(contact: Contact) -> bool:
+    """Return whether a store forgot steps of the contact and the contact went on from there by other steps.
+
+    Then steps of two lives stand under one number, and no sequence of them is what happened.
+    """
+    times: dict[int, float] = {}
+    told = [step for steps in contact.steps.values() for step in steps]
+    return any(times.setdefault(step.sequence, step.at) != step.at for step in told)
 
 
 def _stays(
@@ -164,11 +175,18 @@ def unable(facts: Facts, slowest: float = CALM_SECONDS) -> list[Span]:
             if later.began - earlier.ended > PROBE_GAP:
                 spans.append(Span(earlier.ended, later.began))
         spans += [Span(0.0, probes[0].began), Span(probes[-1].ended, math.inf)]
-    for fault in facts.faults:
-        if fault.clock:  # times of the steps that were told meanwhile are off by the step
-            spans.append(Span(fault.began - PROBE_GAP - CLOCK_STEP, fault.ended + PROBE_GAP + CLOCK_STEP))
+    spans += clock_off(facts)
     spans += [Span(fault.began - PROBE_GAP, fault.ended + PROBE_GAP) for fault in facts.faults if fault.forgets]
     return sorted(spans, key=lambda span: span.since)
+
+
+def clock_off(facts: Facts) -> list[Span]:
+    """Return the times, by the stepped clock or the right one, whose steps may be told as seconds too early or late."""
+    return [
+        Span(fault.began - PROBE_GAP - CLOCK_STEP, fault.ended + PROBE_GAP + CLOCK_STEP)
+        for fault in facts.faults
+        if fault.clock
+    ]
 
 
 def meets(spans: Sequence[Span], since: float, until: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from benchmarks.chaos import history as h
 from benchmarks.chaos.facts import Facts
-from benchmarks.chaos.timeline import Span, Timeline, Wait, away, draw, meets, room, unable
+from benchmarks.chaos.timeline import Span, Timeline, Wait, away, clock_off, draw, meets, room, unable
 from benchmarks.chaos.verdict import Breach, Law
 
 LAPSE_SECONDS: Final = 1.0
@@ -109,21 +109,25 @@ def _offered_on(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iter
 
 def _overtaken(facts: Facts, timeline: Timeline, spans: Sequence[Span]) -> Iterator[Breach]:
     """Find contacts that got an agent whom one that waits could have had, and came later than the law allows."""
+    off = clock_off(facts)
     waits: dict[str, list[Wait]] = defaultdict(list)
     for wait in timeline.waits:
-        waits[wait.site].append(wait)
+        if not meets(off, wait.came, wait.came):
+            waits[wait.site].append(wait)
     for (site, agent), stays in timeline.stays.items():
         for stay in stays:
             terms = facts.terms.get((site, stay.first.pool))
             if terms is None or stay.first.cause not in {"CAUSE_OFFERED", "CAUSE_TRANSFERRED"}:
                 continue
-            at = stay.span.since
+            at, came = stay.span.since, timeline.came[site, stay.contact]
+            if meets(off, came, came):
+                continue
             law = 1 / terms.wait_weight + WAITS_FROM
             for wait in waits[site]:
                 waited = max(wait.span.since, wait.relaxed) + WAITS_FROM < at < wait.span.until
                 if not waited or agent in wait.excluded or wait.cost > stay.cost or wait.pool != stay.first.pool:
                     continue
-                later = timeline.came[site, stay.contact] - wait.came
+                later = came - wait.came
                 if later > law and not meets(spans, at - BEFORE, at):
                     yield Breach(
                         Law.OVERTAKEN, f"{stay.contact}, {later:.2f} s later, got {agent} before {wait.contact}"

@@ -185,19 +185,37 @@ def test_an_offer_that_lapses_late_is_found() -> None:
     assert laws(asked, *told, *able()) == {Law.LATE}
 
 
-def test_a_contact_that_is_overtaken_by_one_that_came_much_later_is_found() -> None:
-    """One waits, beside nobody free, and one that came ten seconds later gets the agent."""
+def overtaken() -> list[h.Record]:
+    """Return a wait beside nobody free, and a contact that came fifteen seconds later and gets the agent."""
     requests = [
         call("route", at, request=f"q-{name}", contact=name, pool="desk", channel="chat", outcome="queued", wait=60.0)
-        for name, at in (("c1", 10.0), ("c2", 20.0))
+        for name, at in (("c1", 10.0), ("c2", 25.0))
     ]
     told = [
         step("c1", 1, "QUEUED", "NOBODY_FREE", 10.0),
-        step("c2", 1, "RESERVED", "OFFERED", 20.0, "a1"),
-        step("c2", 2, "CANCELED", "CANCELED", 21.0, "a1"),
-        step("c1", 2, "CANCELED", "CANCELED", 22.0),
+        step("c2", 1, "RESERVED", "OFFERED", 25.0, "a1"),
+        step("c2", 2, "CANCELED", "CANCELED", 26.0, "a1"),
+        step("c1", 2, "CANCELED", "CANCELED", 27.0),
     ]
-    assert Law.OVERTAKEN in laws(*requests, *told, *able())
+    return [*requests, *told, *able()]
+
+
+def test_a_contact_that_is_overtaken_by_one_that_came_much_later_is_found() -> None:
+    """Both times are by a clock that was never stepped, and the store forgot nothing."""
+    assert Law.OVERTAKEN in laws(*overtaken())
+
+
+def test_an_age_by_a_stepped_clock_is_not_judged() -> None:
+    """The first contact came while the clock was seconds off, so nobody knows how much later the second one came."""
+    stepped = h.Fault(what="clock steps back", target="store", began=9.0, ended=11.0, clock=True)
+    assert Law.OVERTAKEN not in laws(*overtaken(), stepped)
+
+
+def test_a_wait_that_a_store_forgot_to_have_ended_is_not_judged() -> None:
+    """The first contact was offered at 12 s, the store lost that, and its second step was told again at 27 s."""
+    lost = h.Fault(what="failover", target="store", began=28.0, ended=29.0, forgets=True)
+    offered = step("c1", 2, "RESERVED", "OFFERED", 12.0, "a2", watch="north-w1")
+    assert Law.OVERTAKEN not in laws(*overtaken(), lost, offered)
 
 
 @pytest.mark.parametrize("able", [True, False])
