@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
+from msgspec import structs
 
 from matcher.model import ContactEvent, Reservation
 from matcher.model.lifecycle import ENDED, Cause, ContactState, ReservationState
 from matcher.replica.event_hub import EventHub
+from matcher.store.change_stream import event_number
 from matcher.store.contacts import ContactStore
-from matcher.store.reservations import Reserved, ReserveRequest
+from matcher.store.reservations import Enqueued, Reserved, ReserveRequest
 
 log = structlog.get_logger(__name__)
 
@@ -32,10 +34,15 @@ class Losses:
         self._hub = hub
         self._on_lost = on_lost
         self._last: dict[str, ContactEvent] = {}
+        self._told: dict[str, tuple[ContactEvent, float]] = {}
+        """The steps with the cause LOST, and when they were written (time.monotonic): a store may lose them, too."""
+        self._read = 0
         self._another = False
 
     def note(self, event: ContactEvent) -> None:
         """Note a step of a contact that was read from the stream."""
+        self._read = event.number
+        self._forget_told()
         own = self._last.get(event.contact)
         if own is not None and own.sequence > event.sequence:
             return  # a later step, which this process took itself
@@ -51,6 +58,27 @@ class Losses:
         """
         if not request.keeps_agent:
             self._note_held(answer.reservation, answer.sequence)
+
+    def note_enqueued(self, request: ReserveRequest, answer: Enqueued, now_ms: int) -> None:
+        """Note that this process let a contact wait, where it has not read so from the stream yet.
+
+        A primary may die between its answer and the reading. An agent who hands a contact on keeps it meanwhile.
+        """
+        if event_number(answer.event) <= self._read:
+            return  # maybe the contact has ended since
+        state, cause, kept = ContactState.QUEUED, Cause.NOBODY_FREE, request.handed_on
+        if kept is not None:
+            state, cause = ContactState.ASSIGNED, Cause.TRANSFER_ASKED
+        self._last[request.contact] = ContactEvent(
+            request.contact,
+            request.pool,
+            answer.sequence,
+            state,
+            cause,
+            kept.reservation if kept is not None else "",
+            kept.agent if kept is not None else "",
+            now_ms,
+        )
 
     def note_accepted(self, reservation: Reservation) -> None:
         """Note that this process accepted the offer of a contact, where it has not read so from the stream yet."""
@@ -78,18 +106,20 @@ class Losses:
 
         heard_at: when the store last answered (time.monotonic). another: another server answers than before, or the
         server has started again. The same server has lost nothing: this process missed events, and a contact that is
-        missing was removed with its customer. The step with the cause LOST reaches every watch at every process.
-        Raises StoreUnavailable.
+        missing was removed with its customer. The step with the cause LOST reaches every watch at every process; where
+        the store loses that step as well, another one is told. Raises StoreUnavailable.
         """
         self._another = self._another or another  # also where the store went away during the comparison before
-        known, kept = list(self._last.values()), dict[str, ContactEvent]()
+        self._read = 0  # a server that lost steps gives their numbers again
+        self._forget_told()
+        known, kept = list(self._latest().values()), dict[str, ContactEvent]()
         for start in range(0, 0 if time.monotonic() - heard_at > MOST_AWAY_SECONDS else len(known), BATCH):
             batch = known[start : start + BATCH]
             stored = await self._contacts.sequences(self._site, [event.contact for event in batch])
             for event, sequence in zip(batch, stored, strict=True):
                 if sequence < event.sequence and self._another:
                     await self._lost(event)
-                elif sequence == event.sequence:
+                elif sequence == event.sequence and event.state not in OVER:
                     kept[event.contact] = event
         # Only now: where the store went away meanwhile, all of it is compared again.
         self._last, self._another = kept, False
@@ -112,10 +142,30 @@ class Losses:
             )
             self._report(event)
         self._last.clear()
+        self._told.clear()
+
+    def _latest(self) -> dict[str, ContactEvent]:
+        """Return the last step that is known of each contact that has not ended, or has just been told as lost."""
+        latest = {contact: told for contact, (told, _) in self._told.items()}
+        for contact, event in self._last.items():
+            if contact not in latest or latest[contact].sequence <= event.sequence:
+                latest[contact] = event
+        return latest
 
     async def _lost(self, event: ContactEvent) -> None:
         if await self._contacts.lose(self._site, event) is not None:
             self._report(event)
+        told = structs.replace(event, sequence=event.sequence + 1, state=ContactState.RETURNED, cause=Cause.LOST)
+        self._told.pop(event.contact, None)  # the latest stands last
+        self._told[event.contact] = (told, time.monotonic())
+
+    def _forget_told(self) -> None:
+        """Forget what was told so long ago that no store loses it any more."""
+        while self._told:
+            contact, (_, at) = next(iter(self._told.items()))
+            if time.monotonic() - at <= MOST_AWAY_SECONDS:
+                return
+            del self._told[contact]
 
     def _report(self, event: ContactEvent) -> None:
         self._on_lost()

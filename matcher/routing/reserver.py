@@ -231,8 +231,9 @@ class Reserver:
                     chosen = _chosen(ranking, reservation.agent)
                     unknown = request.unknown_preferred
                     return ReservedOutcome(reservation, chosen, False, ranking.degraded, unknown)
-                case Enqueued(score, waits_until_ms):
+                case Enqueued(score, waits_until_ms) as enqueued:
                     now = self._clocks.of(reserve.site).now_ms()
+                    replica.losses.note_enqueued(reserve, enqueued, now)
                     required = replace(request.requirements, pool=request.pool.id)
                     place = new_place(replica, reserve.contact, required, score, waits_until_ms, now)
                     replica.throttle.hurry()

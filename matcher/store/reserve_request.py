@@ -177,11 +177,15 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """No candidate has enough free capacity and the contact waits; `score`: its place in the queue, in milliseconds."""
+    """No candidate has enough free capacity and the contact waits; `score`: its place in the queue, in milliseconds.
+
+    event: the id of the load stream's event that says so. sequence: of the contact's step.
+    """
 
     score: int
     waits_until_ms: int
     event: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +289,8 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
             )
         case [b"replayed", reservation, decision, contact]:
             return Replayed(reservation.decode(), decision.decode(), contact.decode())
-        case [b"queued", score, waits_until, event]:
-            return Enqueued(int(score), int(waits_until), event.decode())
+        case [b"queued", score, waits_until, event, sequence]:
+            return Enqueued(int(score), int(waits_until), event.decode(), int(sequence))
         case [b"arm", arm]:
             return OtherArm(Draw.unpacked(arm.decode()))
         case [b"no_pool"]:

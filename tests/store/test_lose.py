@@ -6,14 +6,16 @@ import time
 from unittest.mock import AsyncMock
 
 import pytest
+from msgspec import structs
 
 from matcher.errors import StoreUnavailable
 from matcher.model import ContactEvent
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.replica.event_hub import EventHub
 from matcher.replica.losses import Losses
+from matcher.store.change_stream import event_number
 from matcher.store.keys import Keys
-from matcher.store.reservations import Reserved
+from matcher.store.reservations import Enqueued, Reserved
 from tests.store.stage import Stage
 
 
@@ -108,3 +110,44 @@ async def test_a_loss_is_told_after_a_comparison_that_the_store_cut_off(
             await losses.compare(time.monotonic(), another=True)
     await losses.compare(time.monotonic(), another=False)
     assert len(told) == 1
+
+
+async def test_a_wait_whose_step_no_process_had_read_is_told_when_the_store_lost_it(stage: Stage) -> None:
+    """The caller was told that the contact waits; of a contact that has ended in the meantime nothing is told."""
+    await stage.put("ann", 0)
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    for contact in ("gone", "kept", "ended"):
+        asked = stage.claim("ann", contact=contact, waiting=stage.waiting())
+        answer = await stage.reserve(asked, or_wait=True)
+        assert isinstance(answer, Enqueued)
+        if contact == "ended":
+            number = event_number(answer.event)
+            losses.note(structs.replace(seen(contact, 2, ContactState.CANCELED, Cause.CANCELED), number=number + 1))
+        losses.note_enqueued(asked.claim, answer, await stage.now_ms())
+    for contact in ("gone", "ended"):
+        await stage.raw("DEL", Keys(stage.site).contact(contact))
+    await losses.compare(time.monotonic(), another=True)
+    assert len(told) == 1
+    gone, kept = await stage.contact("gone"), await stage.contact("kept")
+    assert (gone.state, gone.cause, gone.sequence) == (ContactState.RETURNED, Cause.LOST, 2)
+    assert (kept.state, kept.cause, kept.sequence) == (ContactState.QUEUED, Cause.NOBODY_FREE, 1)
+    assert await stage.contacts.sequences(stage.site, ["ended"]) == [0]
+
+
+async def test_a_loss_is_told_again_where_the_store_loses_that_step_too(stage: Stage) -> None:
+    """A second server takes over before the first one's last writes have reached it; a third has all of them."""
+    await stage.put("ann")
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    losses.note(seen("c", 3, ContactState.ASSIGNED, Cause.ACCEPTED))
+    await losses.compare(time.monotonic(), another=True)
+    lost = await stage.contact("c")
+    assert (lost.cause, lost.sequence, len(told)) == (Cause.LOST, 4, 1)
+    losses.note(seen("c", 4, ContactState.RETURNED, Cause.LOST))
+    await stage.raw("DEL", Keys(stage.site).contact("c"))
+    await losses.compare(time.monotonic(), another=True)
+    lost = await stage.contact("c")
+    assert (lost.cause, lost.sequence, len(told)) == (Cause.LOST, 5, 2)
+    await losses.compare(time.monotonic(), another=True)
+    assert len(told) == 2

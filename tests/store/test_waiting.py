@@ -25,7 +25,7 @@ async def test_a_contact_that_no_agent_can_take_waits_if_it_may(lawful: Stage) -
     assert isinstance(queued, Enqueued)
     contact = await stage.contact("c")
     assert before <= contact.created_ms <= await stage.now_ms()
-    assert queued == Enqueued(contact.created_ms - 2_000, contact.created_ms + 5_000, queued.event)
+    assert queued == Enqueued(contact.created_ms - 2_000, contact.created_ms + 5_000, queued.event, 1)
     assert (contact.state, contact.cause, contact.customer) == (ContactState.QUEUED, Cause.NOBODY_FREE, "customer-7")
     assert contact.waits_until_ms == queued.waits_until_ms
     assert await stage.contacts.queue(stage.site) == [QueuePlace("c", "default", queued.score)]

@@ -185,7 +185,7 @@ local function let_wait(attempt, created, waits_until, changes)
   local lasts = math.max(waits_until, tonumber(attempt.transfer and record['until'] or 0))
   redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
   remember_answer(key, arg, '', '')
-  return {'queued', digits(score), digits(waits_until), event}
+  return {'queued', digits(score), digits(waits_until), event, record.sequence}
 end
 
 -- Writes the contact's record where another agent is offered the contact and its own keeps it until the answer; see

@@ -151,7 +151,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
             "seen",
             "sequence",
         ),
-        "queued": ("score", "waits_until_ms", "load_event"),
+        "queued": ("score", "waits_until_ms", "load_event", "sequence"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
         "foreign": (),
         "quota": ("used_up",),
