@@ -112,11 +112,13 @@ def draw(facts: Facts) -> Timeline:
 def _taken_back(contact: Contact) -> bool:
     """Return whether a store forgot steps of the contact and the contact went on from there by other steps.
 
-    Then steps of two lives stand under one number, and no sequence of them is what happened.
+    Then steps of two lives stand under one number, or no watch heard the step that says so, and no sequence of them is
+    what happened.
     """
     times: dict[int, float] = {}
     told = [step for steps in contact.steps.values() for step in steps]
-    return any(times.setdefault(step.sequence, step.at) != step.at for step in told)
+    twice = any(times.setdefault(step.sequence, step.at) != step.at for step in told)
+    return twice or len(times) < max(times, default=0) - min(times, default=1) + 1
 
 
 def _stays(

@@ -112,7 +112,7 @@ class Losses:
         self._another = self._another or another  # also where the store went away during the comparison before
         self._read = 0  # a server that lost steps gives their numbers again
         self._forget_told()
-        known, kept = list(self._latest().values()), dict[str, ContactEvent]()
+        known, kept = list(self._latest().values()), set[str]()
         for start in range(0, 0 if time.monotonic() - heard_at > MOST_AWAY_SECONDS else len(known), BATCH):
             batch = known[start : start + BATCH]
             stored = await self._contacts.sequences(self._site, [event.contact for event in batch])
@@ -120,9 +120,12 @@ class Losses:
                 if sequence < event.sequence and self._another:
                     await self._lost(event)
                 elif sequence == event.sequence and event.state not in OVER:
-                    kept[event.contact] = event
-        # Only now: where the store went away meanwhile, all of it is compared again.
-        self._last, self._another = kept, False
+                    kept.add(event.contact)
+        # Only now: where the store went away meanwhile, all of it is compared again. What was noted meanwhile stays.
+        for event in known:
+            if event.contact not in kept and self._last.get(event.contact) is event:
+                del self._last[event.contact]
+        self._another = False
 
     def end(self) -> None:
         """Tell the watches of this process that the store came back without the site: all of it is lost."""

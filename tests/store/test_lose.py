@@ -151,3 +151,31 @@ async def test_a_loss_is_told_again_where_the_store_loses_that_step_too(stage: S
     assert (lost.cause, lost.sequence, len(told)) == (Cause.LOST, 5, 2)
     await losses.compare(time.monotonic(), another=True)
     assert len(told) == 2
+
+
+async def test_what_is_noted_during_a_comparison_is_told_after_the_next_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contact is let wait while the contacts of before are compared; then the store loses it."""
+    await stage.put("ann", 0)
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    await stage.line_up("before")
+    losses.note(seen("before", 1, ContactState.QUEUED, Cause.NOBODY_FREE))
+    asked = stage.claim("ann", contact="meanwhile", waiting=stage.waiting())
+    compared = stage.contacts.sequences
+
+    async def sequences(site: str, contacts: list[str]) -> list[int]:
+        answer = await stage.reserve(asked, or_wait=True)
+        assert isinstance(answer, Enqueued)
+        losses.note_enqueued(asked.claim, answer, await stage.now_ms())
+        return await compared(site, contacts)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(stage.contacts, "sequences", sequences)
+        await losses.compare(time.monotonic(), another=True)
+    assert told == []
+    await stage.raw("DEL", Keys(stage.site).contact("meanwhile"))
+    await losses.compare(time.monotonic(), another=True)
+    assert len(told) == 1
+    assert (await stage.contact("meanwhile")).cause is Cause.LOST

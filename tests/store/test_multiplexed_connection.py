@@ -66,6 +66,20 @@ async def test_each_call_gets_its_own_answer_however_many_are_cancelled(embedded
     connection.close()
 
 
+async def test_a_login_into_a_connection_that_the_event_loop_has_closed_is_a_lost_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The event loop raises RuntimeError where a server ends it in that moment; callers know ConnectionError."""
+
+    async def closed(_: UnixDomainSocketConnection) -> None:
+        raise RuntimeError("unable to perform operation on <UnixTransport closed=True>; the handler is closed")
+
+    monkeypatch.setattr(UnixDomainSocketConnection, "connect", closed)
+    login = {"connection_class": UnixDomainSocketConnection, "path": "nowhere", "driver_info": None}
+    with pytest.raises(exceptions.ConnectionError, match="the handler is closed"):
+        await MultiplexedConnection.open(login, max_calls=1, silence_seconds=0.2, connect_seconds=10.0)
+
+
 async def test_commands_sent_together_are_answered_together(embedded_url: str) -> None:
     """A call of three commands gets three answers in order; one of them is an error."""
     connection = await connect(embedded_url)

@@ -96,6 +96,9 @@ class MultiplexedConnection(asyncio.Protocol):
             if isinstance(fault.__cause__, exceptions.AuthenticationError):
                 raise fault.__cause__ from None
             raise
+        except RuntimeError as fault:  # uvloop's, where the server ends the connection while the login is written
+            await connection.disconnect(nowait=True)
+            raise exceptions.ConnectionError(str(fault)) from fault
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
