@@ -15,6 +15,7 @@ from matcher.replica.event_hub import EventHub
 from matcher.store.change_stream import event_number
 from matcher.store.contacts import ContactStore
 from matcher.store.reservations import Enqueued, Reserved, ReserveRequest
+from matcher.store.standing import Standing
 
 log = structlog.get_logger(__name__)
 
@@ -115,11 +116,10 @@ class Losses:
         known, kept = list(self._latest().values()), set[str]()
         for start in range(0, 0 if time.monotonic() - heard_at > MOST_AWAY_SECONDS else len(known), BATCH):
             batch = known[start : start + BATCH]
-            stored = await self._contacts.sequences(self._site, [event.contact for event in batch])
-            for event, sequence in zip(batch, stored, strict=True):
-                if sequence < event.sequence and self._another:
+            for event, found in zip(batch, await self._contacts.standings(self._site, batch), strict=True):
+                if found is Standing.LOST and self._another:
                     await self._lost(event)
-                elif sequence == event.sequence and event.state not in OVER:
+                elif found is Standing.LAST and event.state not in OVER:
                     kept.add(event.contact)
         # Only now: where the store went away meanwhile, all of it is compared again. What was noted meanwhile stays.
         for event in known:

@@ -1,14 +1,16 @@
-"""Health of this process by grpc.health.v1: for each service, and "" for the server as a whole."""
+"""Health of this process by grpc.health.v1: of each service and each open site, and "" for the server as a whole."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import structlog
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
+from matcher.model.resource_names import site_name
 from matcher.telemetry import Telemetry
 from matcher.v1 import customers_pb2, feedback_pb2, keys_pb2, roster_pb2, routing_pb2
 
@@ -21,6 +23,9 @@ SERVICES: Final = (
     keys_pb2.DESCRIPTOR.services_by_name["KeyService"].full_name,
 )
 
+SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+
 LIVENESS: Final = "liveness"
 """A service of its own: SERVING while the process runs, whatever the store does. A restart because the store does not
 answer would only prolong the outage."""
@@ -28,15 +33,47 @@ answer would only prolong the outage."""
 _log = structlog.get_logger(__name__)
 
 
+SITE: Final = "sites/"
+"""What the names of sites begin with, as in the API: some sites of a cluster may be out of reach, and others served."""
+
+
 class _Servicer(aio.HealthServicer):
-    """Has a status for every service from the start; the library's own class has only "", and that as SERVING."""
+    """Has a status for every service from the start; the library's own class has only "", and that as SERVING.
+
+    A site that this process has not opened has the status of the process: health is open to everybody, and must not
+    tell which sites exist.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._server_status = {
-            **dict.fromkeys(SERVICES, health_pb2.HealthCheckResponse.NOT_SERVING),
-            LIVENESS: health_pb2.HealthCheckResponse.SERVING,
+            **dict.fromkeys(SERVICES, NOT_SERVING),
+            LIVENESS: SERVING,
         }
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        """Return the status of a service or a site."""
+        return await super().Check(self._known(request), context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - gRPC's name
+        """Send the status of a service or a site, and each change of it."""
+        await super().Watch(self._known(request), context)
+
+    @property
+    def sites(self) -> list[str]:
+        """Return the names of the sites that have a status of their own."""
+        return [name for name in self._server_status if name.startswith(SITE)]
+
+    async def forget(self, name: str) -> None:
+        """Forget a site that this process has closed; those who watch the name hear that it is not known."""
+        await self.set(name, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+        if not self._gracefully_shutting_down:  # type: ignore[attr-defined]  # it goes through the statuses
+            self._server_status.pop(name, None)
+
+    def _known(self, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckRequest:
+        if request.service.startswith(SITE) and request.service not in self._server_status:
+            return health_pb2.HealthCheckRequest()
+        return request
 
 
 class Health:
@@ -53,13 +90,20 @@ class Health:
         """Return whether this process serves calls."""
         return self._last is not None and self._last[0]
 
-    async def set(self, serving: bool, why: str) -> None:
-        """Set whether this process serves calls; `why` is logged when it changes."""
+    async def set(self, serving: bool, why: str, sites: Mapping[str, bool] | None = None) -> None:
+        """Set whether this process serves calls; `why` is logged when it changes.
+
+        sites: of each open site whether it is served; None: none is, if this process is not serving.
+        """
         if self.stopping.is_set():
             return
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in SERVICES:
-            await self.servicer.set(service, status)
+        named = {site_name(site): served for site, served in sites.items()} if sites is not None else None
+        for name in self.servicer.sites:
+            if named is not None and name not in named:
+                await self.servicer.forget(name)
+        own = dict.fromkeys(self.servicer.sites, serving) if named is None else named
+        for name, served in {**dict.fromkeys(SERVICES, serving), **own}.items():
+            await self.servicer.set(name, SERVING if served else NOT_SERVING)
         self._record(serving, why)
 
     async def stop(self) -> None:

@@ -15,6 +15,7 @@ from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.rpc.health import Health
 from matcher.server.keys import KeyWatch
+from matcher.server.site_writes import SiteWrites
 from matcher.store.redis.address import StoreKind
 from matcher.store.redis.client import StoreClient
 from matcher.telemetry import SiteMeasure, Telemetry
@@ -47,12 +48,13 @@ async def watch_readiness(
     """Report SERVING only while nothing is wrong; runs until it is cancelled.
 
     Wrong is: the store is silent or refuses what is written, a key in use is missing, a background task keeps failing,
-    or an open site is behind.
+    or an open site is behind. Of a cluster some servers may be away or refuse writes: then their sites are not served.
 
-    refusal: why the store refuses what this process writes; not asked in a cluster, where other shards may take it.
+    refusal: why the store refuses what this process writes; not asked in a cluster, where other servers may take it.
 
     revive: starts an embedded store again that has died: what it acknowledged is on the disk.
     """
+    writes = SiteWrites(client, SILENCE_SECONDS)
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         _measure_sites(sites, telemetry)
@@ -72,8 +74,11 @@ async def watch_readiness(
             continue
         # While some servers of a cluster are away, the sites on the others are served.
         reachable = [site for site in sites if not (away and site.away)]
-        behind = [site.site for site in reachable if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
+        if client.kind is StoreKind.CLUSTER:
+            await writes.look(reachable)
+        behind = {site.site for site in reachable if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS}
         answers = f"store answers but for {', '.join(away)}" if away else "store answers"
+        served = {site.site: site in reachable and not writes.refusal(site.site) for site in sites if not site.removed}
         if key_watch.fault:
             await health.set(False, key_watch.fault)
         elif client.kind is not StoreKind.CLUSTER and (why := refusal()):
@@ -81,7 +86,8 @@ async def watch_readiness(
         elif failing := tasks.failing:
             await health.set(False, f"failing: {', '.join(failing)}")
         else:
-            await health.set(not behind, f"behind: {', '.join(behind)}" if behind else f"{answers}, index caught up")
+            why = f"behind: {', '.join(sorted(behind))}" if behind else f"{answers}, index caught up"
+            await health.set(not behind, why, {site: well and site not in behind for site, well in served.items()})
 
 
 def _measure_sites(sites: SiteRegistry, telemetry: Telemetry) -> None:

@@ -28,6 +28,7 @@ from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.requirements import NONE, StoredRequirements, decode_requirements
+from matcher.store.standing import Standing, standing
 from matcher.store.unreadable import NOT_READABLE, Unreadable
 
 IN_POOL: Final = "|"
@@ -184,10 +185,14 @@ class ContactStore:
         answer = await self._connection.verb(verbs.Quarantine(step=step, aside=keys.aside(contact), seen=seen))
         return bool(answer[0] == b"aside")
 
-    async def sequences(self, site: str, contacts: Sequence[str]) -> list[int]:
-        """Read the numbers of contacts' last steps, in one round trip; 0 for a contact that is not known."""
-        read = [("HGET", Keys(site).contact(contact), "sequence") for contact in contacts]
-        return [int(number or 0) for number in await self._connection.pipeline(read)]
+    async def standings(self, site: str, events: Sequence[ContactEvent]) -> list[Standing]:
+        """Read what the store makes of steps that were seen of contacts, in one round trip."""
+        read = [("HMGET", Keys(site).contact(event.contact), "sequence", "history") for event in events]
+        answers = await self._connection.pipeline(read)
+        return [
+            standing(event, int(sequence or 0), (history or b"").decode())
+            for event, (sequence, history) in zip(events, answers, strict=True)
+        ]
 
     async def lose(self, site: str, event: ContactEvent) -> ContactState | None:
         """Tell that the store has lost a contact's step, and return the contact's state; None where it has not."""
@@ -196,6 +201,7 @@ class ContactStore:
             verbs.Lose(
                 step=step,
                 sequence=event.sequence,
+                state=event.state,
                 pool_id=event.pool,
                 reservation_id=event.reservation,
                 agent_id=event.agent,

@@ -162,6 +162,11 @@ class Keys:
         return self._of("agents")
 
     @property
+    def none(self) -> str:
+        """A key that nothing writes: its removal proves that the site's server takes writes."""
+        return self._of("none")
+
+    @property
     def due(self) -> str:
         """The deadlines of the reservations."""
         return self._of("due")

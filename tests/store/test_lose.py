@@ -16,12 +16,13 @@ from matcher.replica.losses import Losses
 from matcher.store.change_stream import event_number
 from matcher.store.keys import Keys
 from matcher.store.reservations import Enqueued, Reserved
+from matcher.store.standing import Standing
 from tests.store.stage import Stage
 
 
-def seen(contact: str, sequence: int, state: ContactState, cause: Cause) -> ContactEvent:
-    """Return a step that a process saw and the store does not have."""
-    return ContactEvent(contact, "default", sequence, state, cause, "r-lost", "ann", 1, 99)
+def seen(contact: str, sequence: int, state: ContactState, cause: Cause, reservation: str = "r-lost") -> ContactEvent:
+    """Return a step that a process saw; the store has no such reservation, unless another one is named."""
+    return ContactEvent(contact, "default", sequence, state, cause, reservation, "ann", 1, 99)
 
 
 async def test_a_contact_that_is_gone_is_returned_and_told_once(lawful: Stage) -> None:
@@ -29,7 +30,7 @@ async def test_a_contact_that_is_gone_is_returned_and_told_once(lawful: Stage) -
     stage = lawful
     await stage.put("ann")
     event = seen("c", 4, ContactState.ASSIGNED, Cause.ACCEPTED)
-    assert await stage.contacts.sequences(stage.site, ["c"]) == [0]
+    assert await stage.contacts.standings(stage.site, [event]) == [Standing.LOST]
     assert await stage.contacts.lose(stage.site, event) is ContactState.RETURNED
     assert await stage.contacts.lose(stage.site, event) is None
     contact = await stage.contact("c")
@@ -44,11 +45,14 @@ async def test_a_contact_of_which_a_step_is_gone_stays_as_the_store_has_it(stage
     """It keeps its offer, and the number of the lost step is not given again."""
     await stage.put("ann")
     offer = await stage.hold("ann", contact="c")
-    assert await stage.contacts.lose(stage.site, seen("c", 1, ContactState.RESERVED, Cause.OFFERED)) is None
+    kept = seen("c", 1, ContactState.RESERVED, Cause.OFFERED, offer.id)
+    assert await stage.contacts.lose(stage.site, kept) is None
     assert await stage.contacts.lose(stage.site, seen("c", 2, ContactState.ASSIGNED, Cause.ACCEPTED)) is not None
     contact = await stage.contact("c")
     assert (contact.state, contact.reservation, contact.sequence) == (ContactState.RESERVED, offer.id, 3)
-    assert await stage.contacts.sequences(stage.site, ["c"]) == [3]
+    lost = seen("c", 2, ContactState.ASSIGNED, Cause.ACCEPTED)
+    assert await stage.contacts.lose(stage.site, lost) is None
+    assert await stage.contacts.standings(stage.site, [lost]) == [Standing.BEFORE]
 
 
 async def test_a_hold_whose_step_no_process_had_read_is_told_when_the_store_lost_it(stage: Stage) -> None:
@@ -65,7 +69,7 @@ async def test_a_hold_whose_step_no_process_had_read_is_told_when_the_store_lost
         # The stream tells the offer only now: it takes nothing back.
         if contact == "accepted":
             losses.note_accepted(answer.reservation)
-        losses.note(seen(contact, 1, ContactState.RESERVED, Cause.OFFERED))
+        losses.note(seen(contact, 1, ContactState.RESERVED, Cause.OFFERED, answer.reservation.id))
     await stage.raw("DEL", Keys(stage.site).contact("gone"))
     await losses.compare(time.monotonic(), another=True)
     assert len(told) == 2
@@ -89,7 +93,7 @@ async def test_what_the_same_server_does_not_have_any_more_is_not_told_as_lost(s
     await stage.raw("DEL", Keys(stage.site).contact("c"))
     await losses.compare(time.monotonic(), another=False)
     assert told == []
-    assert await stage.contacts.sequences(stage.site, ["c"]) == [0]
+    assert await stage.fields("c") == {}
     await losses.compare(time.monotonic(), another=True)
     assert told == []
 
@@ -105,7 +109,7 @@ async def test_a_loss_is_told_after_a_comparison_that_the_store_cut_off(
     losses.note(seen("c", 1, ContactState.RESERVED, Cause.OFFERED))
     await stage.raw("DEL", Keys(stage.site).contact("c"))
     with monkeypatch.context() as away:
-        away.setattr(stage.contacts, "sequences", AsyncMock(side_effect=StoreUnavailable("store", "it died")))
+        away.setattr(stage.contacts, "standings", AsyncMock(side_effect=StoreUnavailable("store", "it died")))
         with pytest.raises(StoreUnavailable):
             await losses.compare(time.monotonic(), another=True)
     await losses.compare(time.monotonic(), another=False)
@@ -132,7 +136,7 @@ async def test_a_wait_whose_step_no_process_had_read_is_told_when_the_store_lost
     gone, kept = await stage.contact("gone"), await stage.contact("kept")
     assert (gone.state, gone.cause, gone.sequence) == (ContactState.RETURNED, Cause.LOST, 2)
     assert (kept.state, kept.cause, kept.sequence) == (ContactState.QUEUED, Cause.NOBODY_FREE, 1)
-    assert await stage.contacts.sequences(stage.site, ["ended"]) == [0]
+    assert await stage.fields("ended") == {}
 
 
 async def test_a_loss_is_told_again_where_the_store_loses_that_step_too(stage: Stage) -> None:
@@ -161,21 +165,52 @@ async def test_what_is_noted_during_a_comparison_is_told_after_the_next_one(
     told: list[str] = []
     losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
     await stage.line_up("before")
-    losses.note(seen("before", 1, ContactState.QUEUED, Cause.NOBODY_FREE))
+    losses.note(seen("before", 1, ContactState.QUEUED, Cause.NOBODY_FREE, ""))
     asked = stage.claim("ann", contact="meanwhile", waiting=stage.waiting())
-    compared = stage.contacts.sequences
+    compared = stage.contacts.standings
 
-    async def sequences(site: str, contacts: list[str]) -> list[int]:
+    async def standings(site: str, events: list[ContactEvent]) -> list[Standing]:
         answer = await stage.reserve(asked, or_wait=True)
         assert isinstance(answer, Enqueued)
         losses.note_enqueued(asked.claim, answer, await stage.now_ms())
-        return await compared(site, contacts)
+        return await compared(site, events)
 
     with monkeypatch.context() as busy:
-        busy.setattr(stage.contacts, "sequences", sequences)
+        busy.setattr(stage.contacts, "standings", standings)
         await losses.compare(time.monotonic(), another=True)
     assert told == []
     await stage.raw("DEL", Keys(stage.site).contact("meanwhile"))
     await losses.compare(time.monotonic(), another=True)
     assert len(told) == 1
     assert (await stage.contact("meanwhile")).cause is Cause.LOST
+
+
+@pytest.mark.parametrize("state", [ContactState.RESERVED, ContactState.ASSIGNED])
+async def test_a_hold_is_told_as_lost_though_the_contact_has_gone_on_to_another_agent(
+    stage: Stage, state: ContactState
+) -> None:
+    """Before anybody compares, the contact is offered again, and its steps have the numbers of the lost ones."""
+    await stage.put("ann")
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    losses.note(seen("c", 1, state, Cause.OFFERED))
+    offer = await stage.hold("ann", contact="c")
+    await losses.compare(time.monotonic(), another=True)
+    contact = await stage.contact("c")
+    assert (len(told), contact.cause, contact.reservation, contact.sequence) == (1, Cause.LOST, offer.id, 2)
+    assert [step.reservation for step in await stage.contacts.history(stage.site, "c")] == [offer.id, "r-lost"]
+    losses.note(seen("c", 1, state, Cause.OFFERED))
+    await losses.compare(time.monotonic(), another=True)
+    assert len(told) == 1
+
+
+async def test_a_hold_of_a_contact_that_has_ended_is_not_told_as_lost(stage: Stage) -> None:
+    """The watches were told the end."""
+    await stage.put("ann")
+    told: list[str] = []
+    losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
+    losses.note(seen("c", 1, ContactState.RESERVED, Cause.OFFERED))
+    await stage.line_up("c")
+    await stage.contacts.leave(stage.site, "c", Cause.CANCELED)
+    await losses.compare(time.monotonic(), another=True)
+    assert told == []

@@ -82,6 +82,11 @@ class StoreClient:
         """Return the clock that a site's deadlines are written by: the clock of its server."""
         return _SiteClock(self._servers, self._servers.hash_slot(("", Keys(site).due)))
 
+    def server_of(self, site: str) -> str:
+        """Return the name of the server that a site lies on, by the last reading of the topology; "": none is known."""
+        server = self._servers.server(self._servers.hash_slot(("", Keys(site).due)))
+        return "" if server is None else server.name
+
     async def close(self) -> None:
         """Close every connection."""
         self._servers.close()

@@ -62,7 +62,16 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
-from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue, SiteSalt
+from matcher.store.verbs.sites import (
+    AdoptSite,
+    DeleteSite,
+    DoomedKey,
+    Erase,
+    FoundSite,
+    NextDue,
+    ProveWriting,
+    SiteSalt,
+)
 from matcher.store.verbs.traces import (
     BlankAgent,
     CopyEvents,
@@ -140,6 +149,7 @@ __all__ = [
     "PersonToForget",
     "PoolJoined",
     "PoolLeft",
+    "ProveWriting",
     "PutAgent",
     "PutPool",
     "PutPraise",
@@ -218,6 +228,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeletePool,
         FoundSite,
         AdoptSite,
+        ProveWriting,
         DeleteSite,
         Erase,
         NextDue,

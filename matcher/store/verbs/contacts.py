@@ -99,6 +99,8 @@ class Lose(VerbCall, frozen=True, kw_only=True):
     step: ContactStep
     sequence: int
     """The last step that the caller saw."""
+    state: str
+    """The contact's state by that step."""
     pool_id: str
     reservation_id: str
     """The reservation that the contact had by that step, "" for none."""

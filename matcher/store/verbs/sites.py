@@ -103,3 +103,14 @@ class NextDue(VerbCall, frozen=True, kw_only=True):
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"ok": ("at_ms",)}
+
+
+class ProveWriting(VerbCall, frozen=True, kw_only=True):
+    """Proves that the server of a site takes what is written; changes nothing."""
+
+    none: Key
+    """A key of the site that nothing writes."""
+
+    in_a_life: ClassVar[bool] = False
+    frees: ClassVar[bool] = True  # a full server still takes what ends something
+    answers: ClassVar[Answers] = {"ok": ()}
