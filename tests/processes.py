@@ -278,9 +278,9 @@ async def metric(server: Server, name: str, **labels: str) -> float:
     )
 
 
-async def health(target: str) -> bool:
-    """Return whether a server reports that it serves."""
+async def health(target: str, service: str = "") -> bool:
+    """Return whether a server reports that it serves; service: only this one, "": all of it."""
     async with grpc.aio.insecure_channel(target) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=STOP_SECONDS)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=STOP_SECONDS)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.chaos import history as h
-from benchmarks.chaos.arena import REPLICAS, SINGLE, Arena
+from benchmarks.chaos.arena import CLUSTER, REPLICAS, SINGLE, Arena
 from benchmarks.chaos.brief_site import BriefSite
 from benchmarks.chaos.errands import Errands
 from benchmarks.chaos.habits import Habits
@@ -111,7 +111,8 @@ class Stage:
         await open_probes(self._arena.replicas[0].target, self._arena.key)
         self.watchers.start(note_takeovers(self._arena, self.history))
         for number, replica in enumerate(self._arena.replicas):
-            self.watchers.start(look(number, replica.target, self._arena.key, self.history))
+            whole = self._attacked.topology != CLUSTER
+            self.watchers.start(look(number, replica.target, self._arena.key, self.history, whole=whole))
         for load in self._loads:
             for number in range(2):
                 self.watchers.start(load.watch(number))

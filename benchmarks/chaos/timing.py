@@ -212,9 +212,11 @@ def _beats(facts: Facts, spans: Sequence[Span]) -> Iterator[Breach]:
 
 def _health(facts: Facts) -> Iterator[Breach]:
     """Find servers that after five seconds do not say yet that they serve again, or that they do not."""
-    for replica in {probe.replica for probe in facts.probes}:
+    for replica, site in sorted({(word.replica, word.site) for word in facts.health}):
         probes = sorted((probe for probe in facts.probes if probe.replica == replica), key=lambda probe: probe.began)
-        said = sorted((word for word in facts.health if word.replica == replica), key=lambda word: word.began)
+        said = sorted(
+            (word for word in facts.health if (word.replica, word.site) == (replica, site)), key=lambda word: word.began
+        )
         for able in (True, False):
             for span in _stretches(probes, able=able):
                 since: float | None = None
@@ -225,9 +227,10 @@ def _health(facts: Facts) -> Iterator[Breach]:
                     since = word.began if since is None else since
                     if word.ended - since > HEALTH_SECONDS:
                         tells, what = ("NOT_SERVING", "is able") if able else ("SERVING", "is not able")
+                        of = f" of {site}" if site else ""
                         yield Breach(
                             Law.HEALTH,
-                            f"replica {replica} {what} from {span.since:.3f} and says {tells} since {since:.3f}",
+                            f"replica {replica} {what} from {span.since:.3f} and says {tells}{of} since {since:.3f}",
                         )
                         break
 

@@ -58,8 +58,12 @@ async def open_probes(address: str, key: str) -> None:
         await line.channel.close()
 
 
-async def look(replica: int, address: str, key: str, history: h.History) -> None:
-    """Look at a replica twice a second: a route that reserves the agent of the probes, and the health."""
+async def look(replica: int, address: str, key: str, history: h.History, *, whole: bool) -> None:
+    """Look at a replica twice a second: a route that reserves the agent of the probes, and the health of their site.
+
+    whole: also the health of the service as a whole. On a cluster the probes speak for one of its servers alone.
+    """
+    names = ("", f"sites/{SITE}") if whole else (f"sites/{SITE}",)
     line = line_to(replica, address, key)
     health: Any = health_pb2_grpc.HealthStub(line.channel)
     try:
@@ -71,7 +75,9 @@ async def look(replica: int, address: str, key: str, history: h.History) -> None
                 auto_accept=True,
             )
             await asyncio.gather(
-                _probe(line, replica, request, history), _check(health, replica, history), asyncio.sleep(LOOK_SECONDS)
+                _probe(line, replica, request, history),
+                *(_check(health, replica, name, history) for name in names),
+                asyncio.sleep(LOOK_SECONDS),
             )
     finally:
         await line.channel.close()
@@ -89,12 +95,14 @@ async def _probe(line: Any, replica: int, request: pb.RouteMessageRequest, histo
     history.add(h.Probe(replica=replica, began=began, ended=time.time(), able=not reason, reason=reason))
 
 
-async def _check(health: Any, replica: int, history: h.History) -> None:
+async def _check(health: Any, replica: int, name: str, history: h.History) -> None:
     began, serving = time.time(), None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            answer = await health.Check(health_pb2.HealthCheckRequest())
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
             serving = answer.status == health_pb2.HealthCheckResponse.SERVING
     except (grpc.aio.AioRpcError, TimeoutError):
         pass
-    history.add(h.Health(replica=replica, site="", began=began, ended=time.time(), serving=serving))
+    history.add(
+        h.Health(replica=replica, site=name.removeprefix("sites/"), began=began, ended=time.time(), serving=serving)
+    )

@@ -218,13 +218,14 @@ def test_a_wait_that_a_store_forgot_to_have_ended_is_not_judged() -> None:
     assert Law.OVERTAKEN not in laws(*overtaken(), lost, offered)
 
 
+@pytest.mark.parametrize("site", ["", "probes"])
 @pytest.mark.parametrize("able", [True, False])
-def test_a_health_that_is_untrue_for_more_than_five_seconds_is_found(*, able: bool) -> None:
-    """The probes say one thing and the health another, either way."""
+def test_a_health_that_is_untrue_for_more_than_five_seconds_is_found(*, able: bool, site: str) -> None:
+    """The probes say one thing and the health another, either way, of the service or of their site."""
     reason = "" if able else "STORE_UNAVAILABLE"
     times = [number * 0.5 for number in range(40)]
     probes = [h.Probe(replica=0, began=at, ended=at + 0.01, able=able, reason=reason) for at in times]
-    said = [h.Health(replica=0, site="", began=at, ended=at + 0.01, serving=not able) for at in times]
+    said = [h.Health(replica=0, site=site, began=at, ended=at + 0.01, serving=not able) for at in times]
     assert laws(*probes, *said) == {Law.HEALTH}
-    true = [h.Health(replica=0, site="", began=at, ended=at + 0.01, serving=able) for at in times]
+    true = [h.Health(replica=0, site=site, began=at, ended=at + 0.01, serving=able) for at in times]
     assert laws(*probes, *said[:8], *true[8:]) == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import grpc
 import pytest
@@ -103,6 +104,9 @@ async def test_sites_on_every_shard_are_served_by_every_server(
         assert failure.retry_after is not None
     await use_site(served, one, other)
     assert [await health(server.target) for server in servers] == [True, True]
+    for server in servers:
+        await wait_until(partial(serves_not, server.target, down), "health names the site that is not served")
+        assert await health(server.target, f"sites/{served}")
     await cluster.primaries[1].start()
     async with other.client(down) as client:
 
@@ -115,3 +119,35 @@ async def test_sites_on_every_shard_are_served_by_every_server(
         await wait_until(back, "the shard's sites are served again")
         await client.cancel(held.name)
     await use_site(down, one, other)
+
+
+async def test_health_names_the_sites_of_a_shard_that_refuses_writes(
+    cluster: Cluster, servers: tuple[Server, Server]
+) -> None:
+    """Each server says so without a call, and says when the shard takes writes again; the others' sites are served.
+
+    Of a site that nobody has opened, and of one that does not exist, health tells what it tells of the service.
+    """
+    one, _ = servers
+    refusing, taking = cluster.site_on(0, "refusing-"), cluster.site_on(1, "taking-")
+    async with one.client() as client:
+        for site in (refusing, taking):
+            await client.create_site(site)
+    for server in servers:
+        for site in (refusing, taking):
+            async with server.client(site) as client:
+                await client.list_agents()
+    await cluster.primaries[0].ask("CONFIG", "SET", "min-replicas-to-write", 3)
+    for server in servers:
+        await wait_until(partial(serves_not, server.target, refusing), "the shard's site is not served")
+        assert await health(server.target, f"sites/{taking}")
+        assert await health(server.target)
+        assert await health(server.target, f"sites/{cluster.site_on(0, 'unknown-')}")
+    await cluster.primaries[0].ask("CONFIG", "SET", "min-replicas-to-write", 0)
+    for server in servers:
+        await wait_until(partial(health, server.target, f"sites/{refusing}"), "the shard's site is served again")
+
+
+async def serves_not(target: str, site: str) -> bool:
+    """Return whether a server says that it does not serve a site."""
+    return not await health(target, f"sites/{site}")
