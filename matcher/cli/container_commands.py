@@ -25,7 +25,9 @@ async def health(
     session: Session,
     service: Annotated[
         str,
-        typer.Option("--service", metavar="NAME", help="The gRPC service, or `sites/NAME`; `liveness`: whether the process runs."),
+        typer.Option(
+            "--service", metavar="NAME", help="The gRPC service, or `sites/NAME`; `liveness`: whether the process runs."
+        ),
     ] = "",
 ) -> int:
     """Check whether the service accepts calls: exit code 0 if it does, 1 if not."""

@@ -35,15 +35,16 @@ class Losses:
         self._hub = hub
         self._on_lost = on_lost
         self._last: dict[str, ContactEvent] = {}
-        self._told: dict[str, tuple[ContactEvent, float]] = {}
-        """The steps with the cause LOST, and when they were written (time.monotonic): a store may lose them, too."""
+        self._recent: dict[str, tuple[ContactEvent, float]] = {}
+        """Steps that are remembered for a minute, each with when it was noted (time.monotonic): those with the cause
+        LOST, which a store may lose too, and own steps whose numbers were read before."""
         self._read = 0
         self._another = False
 
     def note(self, event: ContactEvent) -> None:
         """Note a step of a contact that was read from the stream."""
         self._read = event.number
-        self._forget_told()
+        self._forget_old()
         own = self._last.get(event.contact)
         if own is not None and own.sequence > event.sequence:
             return  # a later step, which this process took itself
@@ -58,49 +59,42 @@ class Losses:
         A primary may die between its answer and the reading. A transfer that keeps the agent takes no step.
         """
         if not request.keeps_agent:
-            self._note_held(answer.reservation, answer.sequence)
+            self._note_own(_held(answer.reservation, answer.sequence), answer.event)
 
     def note_enqueued(self, request: ReserveRequest, answer: Enqueued, now_ms: int) -> None:
         """Note that this process let a contact wait, where it has not read so from the stream yet.
 
         A primary may die between its answer and the reading. An agent who hands a contact on keeps it meanwhile.
         """
-        if event_number(answer.event) <= self._read:
-            return  # maybe the contact has ended since
         state, cause, kept = ContactState.QUEUED, Cause.NOBODY_FREE, request.handed_on
         if kept is not None:
             state, cause = ContactState.ASSIGNED, Cause.TRANSFER_ASKED
-        self._last[request.contact] = ContactEvent(
-            request.contact,
-            request.pool,
-            answer.sequence,
-            state,
-            cause,
-            kept.reservation if kept is not None else "",
-            kept.agent if kept is not None else "",
-            now_ms,
-        )
+        reservation, agent = (kept.reservation, kept.agent) if kept is not None else ("", "")
+        event = ContactEvent(
+            request.contact, request.pool, answer.sequence, state, cause, reservation, agent, now_ms
+        )  # fmt: skip
+        self._note_own(event, answer.event)
 
     def note_accepted(self, reservation: Reservation) -> None:
         """Note that this process accepted the offer of a contact, where it has not read so from the stream yet."""
-        last = self._last.get(reservation.contact)
-        if last is None or last.state is not ContactState.RESERVED or last.reservation != reservation.id:
-            return
-        # From the offer to its acceptance is one step.
-        self._note_held(reservation, last.sequence + 1)
+        last, recent = self._last.get(reservation.contact), self._recent.get(reservation.contact)
+        for offer, remember in ((last, self._keep), (recent[0] if recent else None, self._remember)):
+            if offer is not None and offer.state is ContactState.RESERVED and offer.reservation == reservation.id:
+                remember(_held(reservation, offer.sequence + 1))  # from the offer to its acceptance is one step
 
-    def _note_held(self, reservation: Reservation, sequence: int) -> None:
-        accepted = reservation.state is ReservationState.ACCEPTED
-        self._last[reservation.contact] = ContactEvent(
-            reservation.contact,
-            reservation.pool,
-            sequence,
-            ContactState.ASSIGNED if accepted else ContactState.RESERVED,
-            Cause.ACCEPTED if accepted else Cause.OFFERED,
-            reservation.id,
-            reservation.agent,
-            reservation.created_ms,
-        )
+    def _note_own(self, event: ContactEvent, written: str) -> None:
+        """Note a step of this process; written: the id of its event in the stream.
+
+        A number that was read before is that of the step, and then the contact may have ended since; or the store has
+        lost that number and gives it again.
+        """
+        if event_number(written) > self._read:
+            self._keep(event)
+        else:
+            self._remember(event)
+
+    def _keep(self, event: ContactEvent) -> None:
+        self._last[event.contact] = event
 
     async def compare(self, heard_at: float, *, another: bool) -> None:
         """Forget what the store does not have, now that the site was read again; tell of it where the store lost it.
@@ -112,7 +106,7 @@ class Losses:
         """
         self._another = self._another or another  # also where the store went away during the comparison before
         self._read = 0  # a server that lost steps gives their numbers again
-        self._forget_told()
+        self._forget_old()
         known, kept = list(self._latest().values()), set[str]()
         for start in range(0, 0 if time.monotonic() - heard_at > MOST_AWAY_SECONDS else len(known), BATCH):
             batch = known[start : start + BATCH]
@@ -145,11 +139,11 @@ class Losses:
             )
             self._report(event)
         self._last.clear()
-        self._told.clear()
+        self._recent.clear()
 
     def _latest(self) -> dict[str, ContactEvent]:
-        """Return the last step that is known of each contact that has not ended, or has just been told as lost."""
-        latest = {contact: told for contact, (told, _) in self._told.items()}
+        """Return the last step that is known of each contact that has not ended, or of which a step is remembered."""
+        latest = {contact: event for contact, (event, _) in self._recent.items()}
         for contact, event in self._last.items():
             if contact not in latest or latest[contact].sequence <= event.sequence:
                 latest[contact] = event
@@ -158,17 +152,21 @@ class Losses:
     async def _lost(self, event: ContactEvent) -> None:
         if await self._contacts.lose(self._site, event) is not None:
             self._report(event)
-        told = structs.replace(event, sequence=event.sequence + 1, state=ContactState.RETURNED, cause=Cause.LOST)
-        self._told.pop(event.contact, None)  # the latest stands last
-        self._told[event.contact] = (told, time.monotonic())
+        self._remember(
+            structs.replace(event, sequence=event.sequence + 1, state=ContactState.RETURNED, cause=Cause.LOST)
+        )
 
-    def _forget_told(self) -> None:
-        """Forget what was told so long ago that no store loses it any more."""
-        while self._told:
-            contact, (_, at) = next(iter(self._told.items()))
+    def _remember(self, event: ContactEvent) -> None:
+        self._recent.pop(event.contact, None)  # the latest stands last
+        self._recent[event.contact] = (event, time.monotonic())
+
+    def _forget_old(self) -> None:
+        """Forget what was noted so long ago that no store loses it any more."""
+        while self._recent:
+            contact, (_, at) = next(iter(self._recent.items()))
             if time.monotonic() - at <= MOST_AWAY_SECONDS:
                 return
-            del self._told[contact]
+            del self._recent[contact]
 
     def _report(self, event: ContactEvent) -> None:
         self._on_lost()
@@ -179,3 +177,17 @@ class Losses:
             reservation=event.reservation,
             agent=event.agent,
         )
+
+
+def _held(reservation: Reservation, sequence: int) -> ContactEvent:
+    accepted = reservation.state is ReservationState.ACCEPTED
+    return ContactEvent(
+        reservation.contact,
+        reservation.pool,
+        sequence,
+        ContactState.ASSIGNED if accepted else ContactState.RESERVED,
+        Cause.ACCEPTED if accepted else Cause.OFFERED,
+        reservation.id,
+        reservation.agent,
+        reservation.created_ms,
+    )

@@ -175,7 +175,7 @@ class SiteReplica:
             if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE, ReserveKind.ASSIGN):
                 self.queue.serve(made.contact, made.created_ms)
             self._add_hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
-            self.losses.note_reserved(request, answer)
+        self.losses.note_reserved(request, answer)
         if replaced is not None and not request.handed_on_wrap_up_ms and not request.keeps_agent:
             # The agent whose offer is withdrawn has been idle for as long as before.
             idle_since_ms = None if request.how is ReserveKind.ASSIGN else made.created_ms

@@ -13,7 +13,6 @@ from matcher.model import ContactEvent
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.replica.event_hub import EventHub
 from matcher.replica.losses import Losses
-from matcher.store.change_stream import event_number
 from matcher.store.keys import Keys
 from matcher.store.reservations import Enqueued, Reserved
 from matcher.store.standing import Standing
@@ -117,26 +116,29 @@ async def test_a_loss_is_told_after_a_comparison_that_the_store_cut_off(
 
 
 async def test_a_wait_whose_step_no_process_had_read_is_told_when_the_store_lost_it(stage: Stage) -> None:
-    """The caller was told that the contact waits; of a contact that has ended in the meantime nothing is told."""
+    """The caller was told that the contact waits, also where the store gives a number of its stream once more."""
     await stage.put("ann", 0)
     told: list[str] = []
     losses = Losses(stage.site, stage.contacts, EventHub(stage.site), lambda: told.append(""))
-    for contact in ("gone", "kept", "ended"):
+    for contact in ("gone", "kept", "again", "ended"):
         asked = stage.claim("ann", contact=contact, waiting=stage.waiting())
         answer = await stage.reserve(asked, or_wait=True)
         assert isinstance(answer, Enqueued)
-        if contact == "ended":
-            number = event_number(answer.event)
-            losses.note(structs.replace(seen(contact, 2, ContactState.CANCELED, Cause.CANCELED), number=number + 1))
+        if contact == "again":
+            losses.note(structs.replace(seen("other", 2, ContactState.CLOSED, Cause.COMPLETED), number=1 << 40))
         losses.note_enqueued(asked.claim, answer, await stage.now_ms())
-    for contact in ("gone", "ended"):
+    await stage.contacts.leave(stage.site, "ended", Cause.CANCELED)
+    for contact in ("gone", "again"):
         await stage.raw("DEL", Keys(stage.site).contact(contact))
     await losses.compare(time.monotonic(), another=True)
-    assert len(told) == 1
-    gone, kept = await stage.contact("gone"), await stage.contact("kept")
-    assert (gone.state, gone.cause, gone.sequence) == (ContactState.RETURNED, Cause.LOST, 2)
-    assert (kept.state, kept.cause, kept.sequence) == (ContactState.QUEUED, Cause.NOBODY_FREE, 1)
-    assert await stage.fields("ended") == {}
+    assert len(told) == 2
+    stood = {contact: await stage.contact(contact) for contact in ("gone", "kept", "again", "ended")}
+    assert {contact: (one.cause, one.sequence) for contact, one in stood.items()} == {
+        "gone": (Cause.LOST, 2),
+        "kept": (Cause.NOBODY_FREE, 1),
+        "again": (Cause.LOST, 2),
+        "ended": (Cause.CANCELED, 2),
+    }
 
 
 async def test_a_loss_is_told_again_where_the_store_loses_that_step_too(stage: Stage) -> None:
