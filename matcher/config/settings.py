@@ -120,6 +120,12 @@ class Settings(AuthSettings):
     streams: int = Field(
         10_000, ge=1, description="Most open streams of this process; beyond that a stream gets RESOURCE_EXHAUSTED."
     )
+    calls_per_connection: int = Field(
+        16_384,
+        ge=16,
+        le=1_000_000,
+        description="Most calls, streams among them, that one connection may have open; a client waits with the next.",
+    )
     site_streams: int = Field(5_000, ge=1, description="Most open streams of one site in this process.")
     principal_calls_per_second: float = Field(
         0,

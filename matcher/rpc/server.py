@@ -63,6 +63,7 @@ def build_server(
     quotas: PrincipalQuotas | None = None,
     share_port: bool = False,
     worker: str = "",
+    calls_per_connection: int = MOST_CONCURRENT,
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
@@ -72,6 +73,7 @@ def build_server(
     authorizer: decides what a caller who was recognised may do. quotas: how much; None: as much as there is.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
+    calls_per_connection: how many calls, streams among them, gRPC lets one connection have open.
     """
     workers = (WorkerInterceptor(worker),) if worker else ()
     streams, quotas = streams or OpenStreams(), quotas or PrincipalQuotas()
@@ -93,7 +95,7 @@ def build_server(
                 ("grpc.so_reuseport", int(share_port)),
                 ("grpc.server.max_pending_requests", MOST_IN_GRPC),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_IN_GRPC),
-                ("grpc.max_concurrent_streams", MOST_CONCURRENT),
+                ("grpc.max_concurrent_streams", calls_per_connection),
                 ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
                 *KEEPALIVE_OPTIONS,
             ),

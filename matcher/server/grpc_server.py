@@ -57,6 +57,7 @@ async def open_server(
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,
+        calls_per_connection=settings.calls_per_connection,
     )
     address = bind(server, settings)
     await server.start()

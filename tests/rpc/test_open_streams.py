@@ -13,7 +13,7 @@ import grpc
 from matcher.model import ContactEvent, Page, StreamPlace
 from matcher.rpc import import_agents
 from matcher.rpc.health import Health
-from matcher.rpc.open_streams import LISTS_AT_ONCE, MOST_IMPORTS_OF_SITE, OpenStreams
+from matcher.rpc.open_streams import LISTS_AT_ONCE, MOST_CONCURRENT, MOST_IMPORTS_OF_SITE, OpenStreams
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2, roster_pb2_grpc, routing_pb2, routing_pb2_grpc
@@ -38,6 +38,7 @@ class Served:
     people: Any
     streams: OpenStreams
     doubles: Doubles
+    address: str
 
     async def watch(self, site: str) -> Any:
         """Open a stream, and wait until it is open."""
@@ -58,15 +59,15 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(most: int, most_of_site: int) -> AsyncIterator[Served]:
-    """Serve with so many places."""
+async def serving(most: int, most_of_site: int, calls: int = MOST_CONCURRENT) -> AsyncIterator[Served]:
+    """Serve with so many places, and so many calls a connection."""
     doubles, telemetry, streams = Doubles(watch=SilentWatch()), Telemetry(), OpenStreams(most, most_of_site)
-    server = build_server(doubles.services, Health(telemetry), telemetry, streams=streams)
+    server = build_server(doubles.services, Health(telemetry), telemetry, streams=streams, calls_per_connection=calls)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         routing, people = routing_pb2_grpc.RoutingServiceStub(channel), roster_pb2_grpc.RosterServiceStub(channel)
-        yield Served(routing, people, streams, doubles)
+        yield Served(routing, people, streams, doubles, f"127.0.0.1:{port}")
     await server.stop(None)
 
 
@@ -92,6 +93,24 @@ async def test_the_process_has_a_bound_for_all_sites() -> None:
         assert await served.refused("d") == exhausted
         answer = await served.routing.GetContact(routing_pb2.GetContactRequest(name="sites/d/contacts/c-1"))
         assert answer.name  # calls that are no streams have their own bounds
+
+
+async def test_a_connection_has_a_bound_of_open_calls() -> None:
+    """With 16 streams open the next call of a connection waits until one ends; that of another connection does not."""
+    async with serving(100, 100, calls=16) as served:
+        streams = [await served.watch("north") for _ in range(16)]
+        waiting = asyncio.create_task(served.watch("north"))
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(served.address, options) as other:
+            watch = routing_pb2_grpc.RoutingServiceStub(other).WatchEvents(
+                routing_pb2.WatchEventsRequest(parent="sites/north")
+            )
+            assert await watch.read() is not grpc.aio.EOF
+            await served.until_open(17)
+            assert not waiting.done()
+            streams[0].cancel()
+            await waiting
+            await served.until_open(17)
 
 
 async def test_a_site_has_a_few_imports_at_once() -> None:
