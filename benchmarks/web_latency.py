@@ -2,7 +2,7 @@
 
 Starts a service with the example roster and `matcher web` beside it, and sends SuggestAgents through both, each on one
 connection that stays open. Prints the median and the 90th percentile of each, the difference of the medians, and the
-CPU of the door for a call, which a busy machine changes less than the times.
+CPU of the gateway for a call, which a busy machine changes less than the times.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WARM_UP: Final = 50
 
 
 class Connection:
-    """One connection to the door that stays open, as a program's pool of connections has it."""
+    """One connection to the gateway that stays open, as a program's pool of connections has it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -50,7 +50,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def door(target: str) -> AsyncIterator[tuple[int, int]]:
+async def gateway(target: str) -> AsyncIterator[tuple[int, int]]:
     """Run `matcher web` during the block; yield its port and its process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "matcher.cli", "web", "--server", target, "--port", "0", "--json"),
@@ -75,7 +75,7 @@ async def measure(pairs: int, rate: float) -> dict[str, float]:
     """Send pairs of calls, one through each, in random order; return the figures, times in milliseconds."""
     async with (
         running_service(lambda _: None) as service,
-        door(service.target) as (port, process),
+        gateway(service.target) as (port, process),
         MatcherClient(service.target) as client,
     ):
         for line in AGENTS.read_text("utf-8").splitlines():
@@ -95,7 +95,7 @@ async def measure(pairs: int, rate: float) -> dict[str, float]:
         **{f"{name}_p50_ms": statistics.median(times) for name, times in took.items()},
         **{f"{name}_p90_ms": statistics.quantiles(times, n=10)[-1] for name, times in took.items()},
         "over_p50_ms": statistics.median(took["http"]) - statistics.median(took["grpc"]),
-        "door_cpu_ms": cpu,
+        "gateway_cpu_ms": cpu,
     }
 
 

@@ -55,7 +55,7 @@ MAY_BE_REACHED: Final = {
         "errors",
         "kernels",
     },
-    "The other door is a client of the service": {
+    "The HTTP gateway is a client of the service": {
         "client",
         "errors",
         "files",

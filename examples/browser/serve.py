@@ -1,6 +1,6 @@
 """Serves this folder beside the API, so that both are of one origin: `python serve.py [HOST:PORT [OWN PORT]]`.
 
-A browser lets a page call only the origin that it comes from, and the door allows no other (there is no CORS). In
+A browser lets a page call only the origin that it comes from, and the gateway allows no other (there is no CORS). In
 production let the server that serves your page pass /v1 on to `matcher web`.
 """
 
@@ -19,14 +19,14 @@ from matcher.web.calls import Service
 DEFAULTS = ["localhost:50051", "8081"]
 
 
-def beside(door: ASGIApp, files: ASGIApp) -> ASGIApp:
-    """Return an application with the files under /watch, and the door everywhere else."""
+def beside(gateway: ASGIApp, files: ASGIApp) -> ASGIApp:
+    """Return an application with the files under /watch, and the gateway everywhere else."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/watch/"):
             await files({**scope, "root_path": "/watch"}, receive, send)
         else:
-            await door(scope, receive, send)
+            await gateway(scope, receive, send)
 
     return app
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from matcher.cli.columns import Column, Listing
 from matcher.cli.demo import demo
-from matcher.cli.door_beside import AddressMalformed, door_at
+from matcher.cli.gateway_beside import AddressMalformed, gateway_at
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError, SettingsWrong
 
@@ -53,11 +53,11 @@ def serve(
         if web is None:
             app.run(settings)
         else:
-            door = door_at(web, tls=settings.tls_certificate is not None)
+            gateway = gateway_at(web, tls=settings.tls_certificate is not None)
             try:
-                app.run(settings, door.begin)
+                app.run(settings, gateway.begin)
             finally:
-                door.end()
+                gateway.end()
     except AddressMalformed:
         Session().note(f"error: --web {web}: is not of the form HOST:PORT", style="red")
         raise typer.Exit(1) from None

@@ -1,1 +1,1 @@
-"""The other door: HTTP and JSON for everyone who does not speak gRPC; a client of the service like any other."""
+"""The HTTP gateway: the API in JSON for callers that do not speak gRPC, and the console; a client of the service."""

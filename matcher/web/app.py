@@ -1,4 +1,4 @@
-"""The application of the other door: the API, its description, the console, and which hosts it answers to."""
+"""The application of the HTTP gateway: the API, its description, the console, and which hosts it answers to."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from matcher.web.bodies import Room
 from matcher.web.calls import Service
 from matcher.web.console.console import Console
 from matcher.web.console.visitor import ROOT
-from matcher.web.door import HEADERS, Door, fault_response, raw_path
 from matcher.web.faults import Violation, fields_invalid
+from matcher.web.gateway import HEADERS, Gateway, fault_response, raw_path
 from matcher.web.openapi import document
 from matcher.web.reference.page import Page
 from matcher.web.strict import Strict
@@ -73,7 +73,7 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
             channels.clear()
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        await Door(table(), service, channels[0], room)(scope, receive, send)
+        await Gateway(table(), service, channels[0], room)(scope, receive, send)
 
     described = document(table())
     text = json.dumps(described)
@@ -91,7 +91,7 @@ def application(service: Service, hosts: frozenset[str] = frozenset()) -> ASGIAp
         ],
         lifespan=lifespan,
     )
-    # What no route matches, such as a path with a line break, is the door's to refuse, and is not redirected.
+    # What no route matches, such as a path with a line break, is the gateway's to refuse, and is not redirected.
     app.router.default, app.router.redirect_slashes = call, False
 
     async def ways(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The table of what the other door serves, read from the descriptors: a row for each HTTP rule of each method."""
+"""The table of what the HTTP gateway serves, read from the descriptors: a row for each HTTP rule of each method."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Method:
 
     @property
     def imports(self) -> bool:
-        """Whether the request is a stream, which this door does not take."""
+        """Whether the request is a stream, which this gateway does not take."""
         return bool(self.descriptor.client_streaming)
 
 

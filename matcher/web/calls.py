@@ -1,4 +1,4 @@
-"""Calls of the service, made with a visitor's own credentials: the door itself has none."""
+"""Calls of the service, made with a visitor's own credentials: the gateway itself has none."""
 
 from __future__ import annotations
 

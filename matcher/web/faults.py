@@ -87,7 +87,7 @@ def too_large(limit: int) -> Fault:
 
 def crowded() -> Fault:
     """Return the fault of a large body for which there is no room now."""
-    sentence = "the door holds as many large bodies as it has room for"
+    sentence = "the gateway holds as many large bodies as it has room for"
     retry = error_details_pb2.RetryInfo()
     retry.retry_delay.seconds = 1
     status = _status(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence, _info("SERVICE_OVERLOADED"), retry)

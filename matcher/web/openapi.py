@@ -1,4 +1,4 @@
-"""The description of the other door in OpenAPI 3.1, made from the same table that serves it."""
+"""The description of the HTTP gateway in OpenAPI 3.1, made from the same table that serves it."""
 
 from __future__ import annotations
 

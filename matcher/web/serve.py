@@ -1,4 +1,4 @@
-"""The process of the other door: uvicorn with the application, until it is told to stop."""
+"""The process of the HTTP gateway: uvicorn with the application, until it is told to stop."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from matcher.web.door import fault_response, raw_path
 from matcher.web.faults import Fault, Violation, fields_invalid, no_method
+from matcher.web.gateway import fault_response, raw_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`matcher serve --web`: the door beside the service, as `make serve` runs it."""
+"""`matcher serve --web`: the gateway beside the service, as `make serve` runs it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from matcher.cli.door_beside import DoorBeside
+from matcher.cli.gateway_beside import GatewayBeside
 from tests.cli.command import matcher
 from tests.processes import START_SECONDS, STOP_SECONDS, Server, server_environment
 
 
-async def test_ctrl_c_ends_the_service_and_its_door(folder: Path) -> None:
-    """Both say where they are; the door answers for the service; one signal to the terminal's processes ends both."""
+async def test_ctrl_c_ends_the_service_and_its_gateway(folder: Path) -> None:
+    """Both say where they are; the gateway calls the service; one signal to the terminal's processes ends both."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "matcher.cli", "serve", "--web", "127.0.0.1:0"),
         stdout=asyncio.subprocess.PIPE,
@@ -47,31 +47,33 @@ async def test_ctrl_c_ends_the_service_and_its_door(folder: Path) -> None:
 async def test_a_port_that_is_taken_is_said_and_the_service_goes_on(
     service: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The door ends with a line; the process that started it does not."""
+    """The gateway ends with a line; the process that started it does not."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-        door = DoorBeside("127.0.0.1", number)
-        door.begin(service.target)
-        assert door.process is not None
-        assert await asyncio.to_thread(door.process.wait) == 1
-        door.end()
+        gateway = GatewayBeside("127.0.0.1", number)
+        gateway.begin(service.target)
+        assert gateway.process is not None
+        assert await asyncio.to_thread(gateway.process.wait) == 1
+        gateway.end()
     said = " ".join(capfd.readouterr().err.split())
     assert said == (
         f"error: 127.0.0.1:{number} cannot be listened on: Address already in use; the service goes on without HTTP"
     )
 
 
-async def test_a_door_ends_with_the_process_that_started_it(service: Server, capfd: pytest.CaptureFixture[str]) -> None:
-    """The pipe to the door is closed by the kernel, also where that process was killed."""
-    door, said = DoorBeside("127.0.0.1", 0), ""
-    door.begin(service.target)
+async def test_a_gateway_ends_with_the_process_that_started_it(
+    service: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The pipe to the gateway is closed by the kernel, also where that process was killed."""
+    gateway, said = GatewayBeside("127.0.0.1", 0), ""
+    gateway.begin(service.target)
     async with asyncio.timeout(START_SECONDS):
         while "HTTP and JSON on" not in said:
             said += capfd.readouterr().out
             await asyncio.sleep(0.05)
-    await asyncio.to_thread(door.end)
-    assert door.process is not None
-    assert door.process.returncode == 0
+    await asyncio.to_thread(gateway.end)
+    assert gateway.process is not None
+    assert gateway.process.returncode == 0
 
 
 async def test_an_address_of_another_form_is_refused_before_the_service_starts() -> None:

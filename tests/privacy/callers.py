@@ -1,4 +1,4 @@
-"""Callers of a guarded service who keep what they were answered, by gRPC and through the other door."""
+"""Callers of a guarded service who keep what they were answered, by gRPC and through the HTTP gateway."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from matcher.v1 import customers_pb2, feedback_pb2, keys_pb2, roster_pb2, routing_pb2
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 SECONDS: Final = 120.0
-"""Longer than any call takes on a busy machine; also the deadline that the door is given."""
+"""Longer than any call takes on a busy machine; also the deadline that the gateway is given."""
 METHODS: Final[dict[str, MethodDescriptor]] = {
     method.name: method
     for module in (customers_pb2, feedback_pb2, keys_pb2, roster_pb2, routing_pb2)
@@ -34,19 +34,19 @@ class Caller:
 
     channel: grpc.aio.Channel
     key: str
-    door: Door
+    gateway: Gateway
     answers: list[bytes] = field(default_factory=list)
     errors: list[bytes] = field(default_factory=list)
     _turns: Any = field(default_factory=itertools.count)
 
     async def ask(self, method: str, request: Message, *, seconds: float = SECONDS, more: tuple[Any, ...] = ()) -> Any:
-        """Call a method, in turn by gRPC and through the door; `more`: further metadata. Raises Failed."""
+        """Call a method, in turn by gRPC and through the gateway; `more`: further metadata. Raises Failed."""
         called = METHODS[method]
         path = f"/{called.containing_service.full_name}/{method}"
         kind = message_factory.GetMessageClass(called.output_type)
         if next(self._turns) % 2 and not called.server_streaming:
             deadline = {"Grpc-Timeout": f"{round(seconds * 1_000)}m"}
-            return await self._by_the_door(path, request, kind, deadline | dict(more))
+            return await self._by_the_gateway(path, request, kind, deadline | dict(more))
         metadata = (("authorization", f"Bearer {self.key}"), *more)
         try:
             if called.server_streaming:
@@ -62,9 +62,9 @@ class Caller:
         self.answers.append(answer.SerializeToString())
         return answer
 
-    async def _by_the_door(self, path: str, request: Message, kind: Any, more: dict[str, str]) -> Any:
+    async def _by_the_gateway(self, path: str, request: Message, kind: Any, more: dict[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self.key}"} | more
-        got = await self.door.ask("POST", path, json_format.MessageToDict(request), headers)
+        got = await self.gateway.ask("POST", path, json_format.MessageToDict(request), headers)
         kept = self.answers if got.code == 200 else self.errors
         kept.append(f"{got.text} {got.headers}".encode())
         if got.code != 200:

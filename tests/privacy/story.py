@@ -155,7 +155,7 @@ class Center:
         await self.owner.try_to("ListAgents", paged, more=(("traceparent", new("wrong field")),))
         missing = roster.GetAgentRequest(name=f"{SITE}/agents/{new('unknown name')}")
         await self.owner.try_to("GetAgent", missing)
-        stranger = Caller(self.owner.channel, f"mk_{new('wrong key')}", self.owner.door)
+        stranger = Caller(self.owner.channel, f"mk_{new('wrong key')}", self.owner.gateway)
         assert not await stranger.try_to("GetAgent", missing)
         body = self._routed("cut", f"I {new('text')}.", "somebody").SerializeToString()
         raw: Any = self.owner.channel.unary_unary("/matcher.v1.RoutingService/RouteMessage")
@@ -168,7 +168,7 @@ class Center:
                 continue
             raise AssertionError("was answered")
         path = f"/v1/{SITE}/customers:lookup?handle={new('unknown handle')}&{new('wrong field')}=1"
-        await self.owner.door.ask("GET", path, headers={"Authorization": f"Bearer {self.owner.key}"})
+        await self.owner.gateway.ask("GET", path, headers={"Authorization": f"Bearer {self.owner.key}"})
         refused = keys.CreateKeyRequest(principal=f"No name {new('wrong field')}")
         await self.owner.try_to("CreateKey", refused)
 

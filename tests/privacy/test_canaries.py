@@ -32,7 +32,7 @@ from tests.privacy.callers import Caller
 from tests.privacy.marks import Canaries
 from tests.privacy.story import Center
 from tests.processes import ROOT, Server, Store, health, metric_page, start_server
-from tests.web.door import open_door
+from tests.web.gateway import open_gateway
 
 WORDS: Final = int(os.environ.get("CANARIES", "300"))
 OUT: Final = ROOT / "build" / "canaries.json"
@@ -117,8 +117,8 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
         server = await start_server(folder, settings)
         stack.push_async_callback(server.kill)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.target))
-        async with open_door(server.target) as door:
-            callers = [Caller(channel, key, door) for key in keys]
+        async with open_gateway(server.target) as gateway:
+            callers = [Caller(channel, key, gateway) for key in keys]
             owner, other, observer, foreign = callers
             yield Scene(
                 Center(owner, other, observer, foreign, Canaries()), server, store, ledger, received, tuple(keys)

@@ -1,4 +1,4 @@
-"""A door in front of the shared service."""
+"""A gateway in front of the shared service."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.processes import Server
-from tests.web.door import Door, open_door
+from tests.web.gateway import Gateway, open_gateway
 
 
 @pytest.fixture(scope="session")
-async def door(service: Server) -> AsyncIterator[Door]:
-    """Give a door to the shared service."""
-    async with open_door(service.target) as door:
-        yield door
+async def gateway(service: Server) -> AsyncIterator[Gateway]:
+    """Give a gateway to the shared service."""
+    async with open_gateway(service.target) as gateway:
+        yield gateway

@@ -112,7 +112,7 @@ def _listener(own: int, described: FileDescriptorSet) -> dict[str, Any]:
     }
     connections = {
         "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "door",
+        "stat_prefix": "gateway",
         "preserve_external_request_id": True,
         "always_set_request_id_in_response": True,
         "generate_request_id": False,

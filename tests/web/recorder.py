@@ -1,4 +1,4 @@
-"""A gRPC backend that keeps every request and answers by the number of the case: the same through every door."""
+"""A gRPC backend that keeps every request and answers by the number of the case: the same through every gateway."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FAILS: Final = (
 
 @dataclass(slots=True)
 class Recorder(grpc.GenericRpcHandler):
-    """Takes every method of the API; `seen` holds the method's path and the request of each case, for each door."""
+    """Takes every method of the API; `seen` holds the method's path and the request of each case, for each gateway."""
 
     seen: dict[str, tuple[str, Message]] = field(default_factory=dict)
     port: int = 0
@@ -73,7 +73,7 @@ class Recorder(grpc.GenericRpcHandler):
 
 
 def _number(case: str) -> str:
-    """Return the number of a case without the name of its door."""
+    """Return the number of a case without the name of its gateway."""
     return case.partition("-")[2]
 
 

@@ -11,48 +11,48 @@ from matcher.client.failure import DETAILS_KEY
 from matcher.v1 import roster_pb2
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from tests.processes import Server
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 FIONA = {"displayName": "Fiona", "interests": ["horse riding", "show jumping"], "status": "ONLINE"}
 HORSE = {"message": {"text": "My horse will not eat since Tuesday"}}
 
 
-async def site_with_fiona(service: Server, door: Door) -> str:
+async def site_with_fiona(service: Server, gateway: Gateway) -> str:
     """Return the path of a new site where Fiona is free."""
     site = f"/v1/sites/{await service.site()}"
-    assert (await door.ask("POST", f"{site}/agents?agentId=fiona", FIONA)).code == 200
+    assert (await gateway.ask("POST", f"{site}/agents?agentId=fiona", FIONA)).code == 200
     return site
 
 
-async def test_a_contact_is_routed_accepted_and_ended(service: Server, door: Door) -> None:
+async def test_a_contact_is_routed_accepted_and_ended(service: Server, gateway: Gateway) -> None:
     """Three requests with JSON bodies, and the contact reads as closed."""
-    site = await site_with_fiona(service, door)
-    routed = await door.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": "c-1"})
+    site = await site_with_fiona(service, gateway)
+    routed = await gateway.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": "c-1"})
     assert routed.code == 200
     assert routed.json["candidate"]["displayName"] == "Fiona"
     reservation = f"/v1/{routed.json['reservation']['name']}"
-    accepted = await door.ask("POST", f"{reservation}:accept", {"fence": routed.json["reservation"]["fence"]})
+    accepted = await gateway.ask("POST", f"{reservation}:accept", {"fence": routed.json["reservation"]["fence"]})
     assert accepted.json["state"] == "ACCEPTED"
-    assert (await door.ask("POST", f"{reservation}:complete", {"resolved": True})).json["state"] == "COMPLETED"
-    assert (await door.ask("GET", f"{site}/contacts/c-1")).json["state"] == "CONTACT_CLOSED"
+    assert (await gateway.ask("POST", f"{reservation}:complete", {"resolved": True})).json["state"] == "COMPLETED"
+    assert (await gateway.ask("GET", f"{site}/contacts/c-1")).json["state"] == "CONTACT_CLOSED"
 
 
-async def test_the_methods_own_path_gives_the_same_answer(service: Server, door: Door) -> None:
+async def test_the_methods_own_path_gives_the_same_answer(service: Server, gateway: Gateway) -> None:
     """POST /matcher.v1.RosterService/GetAgent and GET of the name differ in nothing, nor does gRPC's answer in JSON."""
-    site = await site_with_fiona(service, door)
+    site = await site_with_fiona(service, gateway)
     name = f"{site}/agents/fiona".removeprefix("/v1/")
-    short = await door.ask("GET", f"/v1/{name}")
-    whole = await door.ask("POST", "/matcher.v1.RosterService/GetAgent", {"name": name})
+    short = await gateway.ask("GET", f"/v1/{name}")
+    whole = await gateway.ask("POST", "/matcher.v1.RosterService/GetAgent", {"name": name})
     assert short.text == whole.text
     async with grpc.aio.insecure_channel(service.target) as channel:
         answer = await RosterServiceStub(channel).GetAgent(roster_pb2.GetAgentRequest(name=name))
     assert short.json == MessageToDict(answer)
 
 
-async def test_an_error_is_the_status_that_grpc_gives(service: Server, door: Door) -> None:
+async def test_an_error_is_the_status_that_grpc_gives(service: Server, gateway: Gateway) -> None:
     """Code, sentence and every detail are the same; the HTTP code is that of NOT_FOUND."""
     name = f"sites/{await service.site()}/agents/nobody"
-    got = await door.ask("GET", f"/v1/{name}")
+    got = await gateway.ask("GET", f"/v1/{name}")
     async with grpc.aio.insecure_channel(service.target) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await RosterServiceStub(channel).GetAgent(roster_pb2.GetAgentRequest(name=name))
@@ -64,36 +64,38 @@ async def test_an_error_is_the_status_that_grpc_gives(service: Server, door: Doo
     assert (got.code, got.reason) == (404, "AGENT_NOT_FOUND")
 
 
-async def test_a_repeat_under_one_key_is_answered_as_before(service: Server, door: Door) -> None:
-    """Idempotency-Key is the request_id; the answer names the key, also one that the door made."""
-    site = await site_with_fiona(service, door)
+async def test_a_repeat_under_one_key_is_answered_as_before(service: Server, gateway: Gateway) -> None:
+    """Idempotency-Key is the request_id; the answer names the key, also one that the gateway made."""
+    site = await site_with_fiona(service, gateway)
     key = {"idempotency-key": "k-1"}
-    first = await door.ask("POST", f"{site}/contacts:route", HORSE, key)
-    again = await door.ask("POST", f"{site}/contacts:route", HORSE, key)
+    first = await gateway.ask("POST", f"{site}/contacts:route", HORSE, key)
+    again = await gateway.ask("POST", f"{site}/contacts:route", HORSE, key)
     assert first.headers["idempotency-key"] == "k-1"
     assert again.json == first.json | {"replayed": True}
-    made = await door.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": "c-2"})
+    made = await gateway.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": "c-2"})
     assert len(made.headers["idempotency-key"]) == 32
-    other = await door.ask("POST", f"{site}/contacts:route", HORSE | {"requestId": "k-2"}, key)
+    other = await gateway.ask("POST", f"{site}/contacts:route", HORSE | {"requestId": "k-2"}, key)
     assert other.wrong == {"request_id": "is another one in the body than in Idempotency-Key"}
 
 
-async def test_only_what_the_mask_names_is_changed(service: Server, door: Door) -> None:
+async def test_only_what_the_mask_names_is_changed(service: Server, gateway: Gateway) -> None:
     """PATCH with updateMask changes the display name and keeps the interests; a body of another agent is refused."""
-    site = await site_with_fiona(service, door)
+    site = await site_with_fiona(service, gateway)
     path = f"{site}/agents/fiona"
-    changed = await door.ask("PATCH", f"{path}?updateMask=displayName", {"displayName": "Fi", "interests": ["chess"]})
+    changed = await gateway.ask(
+        "PATCH", f"{path}?updateMask=displayName", {"displayName": "Fi", "interests": ["chess"]}
+    )
     assert changed.json["displayName"] == "Fi"
     assert changed.json["interests"] == FIONA["interests"]
-    other = await door.ask("PATCH", path, {"name": "sites/default/agents/maya", "displayName": "x"})
+    other = await gateway.ask("PATCH", path, {"name": "sites/default/agents/maya", "displayName": "x"})
     assert other.wrong == {"agent.name": "is another one in the body than in the path"}
 
 
-async def test_parameters_and_their_faults(service: Server, door: Door) -> None:
+async def test_parameters_and_their_faults(service: Server, gateway: Gateway) -> None:
     """Either spelling is taken; what no method knows, and what the path gives, is refused by name."""
-    site = await site_with_fiona(service, door)
+    site = await site_with_fiona(service, gateway)
     for query in ("pageSize=1&withHolds=true&status=ONLINE", "page_size=1&with_holds=true&status=1"):
-        assert len((await door.ask("GET", f"{site}/agents?{query}")).json["agents"]) == 1
+        assert len((await gateway.ask("GET", f"{site}/agents?{query}")).json["agents"]) == 1
     for query, wrong in {
         "colour=red": {"colour": "is no parameter of this method"},
         "parent=sites/default": {"parent": "is given by the path or the body"},
@@ -102,32 +104,34 @@ async def test_parameters_and_their_faults(service: Server, door: Door) -> None:
         "pageSize=many": {"page_size": "is not a whole number"},
         "status=SLEEPING": {"status": "is not one of ONLINE, DRAINING, OFFLINE, AWAY"},
     }.items():
-        assert (await door.ask("GET", f"{site}/agents?{query}")).wrong == wrong
-    assert (await door.ask("POST", f"{site}/contacts:route?wait=true", HORSE)).wrong == {"wait": "belongs in the body"}
+        assert (await gateway.ask("GET", f"{site}/agents?{query}")).wrong == wrong
+    assert (await gateway.ask("POST", f"{site}/contacts:route?wait=true", HORSE)).wrong == {
+        "wait": "belongs in the body"
+    }
 
 
-async def test_the_id_of_a_contact_may_have_any_sign_that_it_may_have(service: Server, door: Door) -> None:
+async def test_the_id_of_a_contact_may_have_any_sign_that_it_may_have(service: Server, gateway: Gateway) -> None:
     """A "/" is written %2F, as in the contact's name; a ":" may be written as it is, unless a verb follows it."""
-    site = await site_with_fiona(service, door)
+    site = await site_with_fiona(service, gateway)
     for identifier, path in {"mail/4:711": "mail%2F4:711", "a:watch": "a%3Awatch", "a@b=c,d": "a%40b=c,d"}.items():
-        routed = await door.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": identifier, "wait": True})
+        routed = await gateway.ask("POST", f"{site}/contacts:route", HORSE | {"contactId": identifier, "wait": True})
         assert routed.code == 200
-        found = await door.ask("GET", f"{site}/contacts/{path}")
+        found = await gateway.ask("GET", f"{site}/contacts/{path}")
         assert found.json["name"] == routed.json["contact"]
 
 
-async def test_a_stream_ends_at_its_deadline(service: Server, door: Door) -> None:
+async def test_a_stream_ends_at_its_deadline(service: Server, gateway: Gateway) -> None:
     """The last event says why, and a text that is no time is refused."""
-    site = await site_with_fiona(service, door)
+    site = await site_with_fiona(service, gateway)
     path = f"{site}/agents/fiona/reservations:watch"
-    late = await door.ask("GET", path, headers={"grpc-timeout": "100m"})
+    late = await gateway.ask("GET", path, headers={"grpc-timeout": "100m"})
     assert '"code": 4' in late.text.splitlines()[-2]
-    wrong = await door.ask("GET", path, headers={"grpc-timeout": "soon"})
+    wrong = await gateway.ask("GET", path, headers={"grpc-timeout": "soon"})
     assert list(wrong.wrong) == ["grpc-timeout"]
 
 
-async def test_the_log_of_the_service_finds_a_call_by_its_id(service: Server, door: Door) -> None:
-    """X-Request-Id comes back as it was sent; without one the door makes one."""
+async def test_the_log_of_the_service_finds_a_call_by_its_id(service: Server, gateway: Gateway) -> None:
+    """X-Request-Id comes back as it was sent; without one the gateway makes one."""
     path = f"/v1/sites/{await service.site()}/agents"
-    assert (await door.ask("GET", path, headers={"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
-    assert (await door.ask("GET", path)).headers["x-request-id"].startswith("web-")
+    assert (await gateway.ask("GET", path, headers={"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
+    assert (await gateway.ask("GET", path)).headers["x-request-id"].startswith("web-")

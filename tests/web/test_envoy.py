@@ -1,4 +1,4 @@
-"""The same requests through the transcoder of Envoy and through this door: what reaches gRPC, and what comes back."""
+"""The same requests through Envoy's transcoder and through this gateway: what reaches gRPC, and what comes back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from tests.web.cases import OWN, Case, cases
-from tests.web.door import SECONDS, open_door
 from tests.web.envoy import envoy
+from tests.web.gateway import SECONDS, open_gateway
 from tests.web.recorder import Recorder, recording
 
 DOC: Final = Path(__file__).parents[2] / "docs" / "web.md"
@@ -34,12 +34,12 @@ DIFFERENCES: Final = {
     "text for a truth": (400, 200),
     "other content type": (415, 200),
 }
-"""The codes of this door and of Envoy where they differ; docs/web.md says why, in the same order."""
+"""The codes of this gateway and of Envoy where they differ; docs/web.md says why, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a door did with a case: the code and the JSON of its answer, and what reached gRPC, if anything did."""
+    """What a gateway did with a case: the code and the JSON of its answer, and what reached gRPC, if anything did."""
 
     code: int
     answer: Any
@@ -51,19 +51,19 @@ async def test_five_hundred_requests_mean_the_same_as_to_envoy(folder: Path) -> 
     differed, refused, same = {}, set(), 0
     async with (
         recording() as recorder,
-        open_door(f"127.0.0.1:{recorder.port}") as door,
+        open_gateway(f"127.0.0.1:{recorder.port}") as gateway,
         envoy(recorder.port, folder) as (rules, own),
     ):
         for number, case in enumerate(cases(SEED, EACH)):
             ours, theirs = await asyncio.gather(
-                seen(door.port, case, recorder, f"door-{number}"),
+                seen(gateway.port, case, recorder, f"gateway-{number}"),
                 seen(own if case.kind == OWN else rules, case, recorder, f"envoy-{number}"),
             )
             without_made_ids(ours, theirs)
             if ours == theirs:
                 same += 1
             elif ours.call is theirs.call is None and ours.code == theirs.code in (400, 404):
-                refused.add(case.kind)  # this door says why in a google.rpc.Status, Envoy in a text
+                refused.add(case.kind)  # this gateway says why in a google.rpc.Status, Envoy in a text
             else:
                 differed[case.kind] = (ours.code, theirs.code)
                 assert case.kind in DIFFERENCES, (case, ours, theirs)
@@ -79,7 +79,7 @@ def test_the_document_names_every_difference() -> None:
 
 
 async def seen(port: int, case: Case, recorder: Recorder, call: str) -> Seen:
-    """Send a case to a door under a name of its own."""
+    """Send a case to a gateway under a name of its own."""
     code, answer = await asyncio.to_thread(asked, port, case, call)
     return Seen(code, answer, recorder.seen.get(call))
 
@@ -98,7 +98,7 @@ def asked(port: int, case: Case, call: str) -> tuple[int, Any]:
 
 
 def without_made_ids(ours: Seen, theirs: Seen) -> None:
-    """Take out the request ids that this door makes where a request has none."""
+    """Take out the request ids that this gateway makes where a request has none."""
     if ours.call is not None and theirs.call is not None:
         for mine, other in zip(parts(ours.call[1]), parts(theirs.call[1]), strict=True):
             if "request_id" in mine.DESCRIPTOR.fields_by_name and not other.request_id:

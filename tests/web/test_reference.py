@@ -6,7 +6,7 @@ import re
 
 from matcher.web.bindings import table
 from matcher.web.openapi import document
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 
 def test_everything_in_the_description_has_its_comment() -> None:
@@ -21,9 +21,9 @@ def test_everything_in_the_description_has_its_comment() -> None:
     assert silent == []
 
 
-async def test_the_page_names_every_method_and_loads_nothing_from_elsewhere(door: Door) -> None:
+async def test_the_page_names_every_method_and_loads_nothing_from_elsewhere(gateway: Gateway) -> None:
     """One page and one style of this process; the policy allows nothing else, and no script at all."""
-    page = await door.ask("GET", "/docs")
+    page = await gateway.ask("GET", "/docs")
     assert page.code == 200
     for method in table().methods.values():
         assert method.imports or f">{method.name}<" in page.text
@@ -32,15 +32,15 @@ async def test_the_page_names_every_method_and_loads_nothing_from_elsewhere(door
     assert "<script" not in page.text
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'self'")
-    style = await door.ask("GET", loaded[0])
+    style = await gateway.ask("GET", loaded[0])
     assert (style.code, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
-    packed = await door.ask("HEAD", "/docs", headers={"accept-encoding": "gzip"})
+    packed = await gateway.ask("HEAD", "/docs", headers={"accept-encoding": "gzip"})
     assert int(packed.headers["content-length"]) < 100_000
 
 
-async def test_every_link_of_the_page_leads_somewhere(door: Door) -> None:
+async def test_every_link_of_the_page_leads_somewhere(gateway: Gateway) -> None:
     """Each name that is a link is an article of the page, once."""
-    page = (await door.ask("GET", "/docs")).text
+    page = (await gateway.ask("GET", "/docs")).text
     articles = re.findall(r'<article id="([^"]+)"', page)
     assert len(articles) == len(set(articles))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(articles)

@@ -1,4 +1,4 @@
-"""Requests that the door refuses by itself: with a status, a reason, and the name of what is wrong."""
+"""Requests that the gateway refuses by itself: with a status, a reason, and the name of what is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.types import Message
 from matcher.web.bindings import table
 from matcher.web.bodies import BODY_BYTES, MIB, SMALL_BYTES, Room, held
 from matcher.web.faults import Fault
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 ROUTE = "/v1/sites/default/contacts:route"
 
@@ -37,9 +37,9 @@ ROUTE = "/v1/sites/default/contacts:route"
         ({"parent": "sites/other"}, {"parent": "is another one in the body than in the path"}),
     ],
 )
-async def test_a_wrong_field_is_named_by_its_path(door: Door, body: object, wrong: dict[str, str] | None) -> None:
+async def test_a_wrong_field_is_named_by_its_path(gateway: Gateway, body: object, wrong: dict[str, str] | None) -> None:
     """The reason is FIELDS_INVALID, as the service's own."""
-    got = await door.ask("POST", ROUTE, body)
+    got = await gateway.ask("POST", ROUTE, body)
     assert (got.code, got.reason) == (400, "FIELDS_INVALID")
     assert wrong is None or got.wrong == wrong
 
@@ -58,25 +58,27 @@ async def test_a_wrong_field_is_named_by_its_path(door: Door, body: object, wron
         b'{"requests":[' + b"{}," * 250_000 + b"{}]}",
     ],
 )
-async def test_a_body_that_is_no_json_object_is_malformed(door: Door, body: bytes) -> None:
+async def test_a_body_that_is_no_json_object_is_malformed(gateway: Gateway, body: bytes) -> None:
     """None of them reaches the service."""
-    got = await door.ask("POST", ROUTE, body)
+    got = await gateway.ask("POST", ROUTE, body)
     assert (got.code, got.reason) == (400, "MESSAGE_MALFORMED")
 
 
-async def test_a_page_of_another_site_can_call_nothing(door: Door) -> None:
+async def test_a_page_of_another_site_can_call_nothing(gateway: Gateway) -> None:
     """A form's content type is refused, also without a body, and so is a name that only points to this machine."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"):
-        assert (await door.ask("POST", ROUTE, b"{}", {"content-type": kind})).code == 415
-    assert (await door.ask("POST", "/v1/sites/default/contacts/c:cancel", headers={"content-length": "0"})).code == 415
-    other = await door.ask("GET", "/v1/sites", headers={"host": "evil.example:8080"})
+        assert (await gateway.ask("POST", ROUTE, b"{}", {"content-type": kind})).code == 415
+    assert (
+        await gateway.ask("POST", "/v1/sites/default/contacts/c:cancel", headers={"content-length": "0"})
+    ).code == 415
+    other = await gateway.ask("GET", "/v1/sites", headers={"host": "evil.example:8080"})
     assert (other.code, list(other.wrong)) == (421, ["host"])
-    assert "access-control-allow-origin" not in (await door.ask("GET", "/v1/sites")).headers
+    assert "access-control-allow-origin" not in (await gateway.ask("GET", "/v1/sites")).headers
 
 
-async def test_a_body_is_bounded_before_it_is_read(door: Door) -> None:
+async def test_a_body_is_bounded_before_it_is_read(gateway: Gateway) -> None:
     """A declared length above the limit is answered at once."""
-    got = await door.ask("POST", ROUTE, b"", {"content-length": str(BODY_BYTES + 1)})
+    got = await gateway.ask("POST", ROUTE, b"", {"content-length": str(BODY_BYTES + 1)})
     assert (got.code, got.reason) == (413, "MESSAGE_TOO_LARGE")
 
 
@@ -147,16 +149,16 @@ async def refusal(request: Request, room: Room) -> Fault:
         ("POST", "/grpc.health.v1.Health/Check", 404, ""),
     ],
 )
-async def test_a_path_without_a_method(door: Door, verb: str, path: str, code: int, allow: str) -> None:
+async def test_a_path_without_a_method(gateway: Gateway, verb: str, path: str, code: int, allow: str) -> None:
     """No path is made fit: what is not written exactly as a rule says is not there."""
-    got = await door.ask(verb, path, {} if verb in ("POST", "PUT") else None)
+    got = await gateway.ask(verb, path, {} if verb in ("POST", "PUT") else None)
     assert (got.code, got.headers.get("allow", "")) == (code, allow)
     assert got.reason == "METHOD_NOT_FOUND"
 
 
-async def test_an_encoded_name_reaches_the_services_own_check(door: Door) -> None:
-    """Dots, NUL and slashes behind escapes are part of a name that the service refuses; the door refuses bad UTF-8."""
+async def test_an_encoded_name_reaches_the_services_own_check(gateway: Gateway) -> None:
+    """Escaped dots, NUL and slashes are part of a name that the service refuses; the gateway refuses bad UTF-8."""
     for agent in ("%2e%2e", "a%00b", "a%2Fb", "%25", "MAYA"):
-        got = await door.ask("GET", f"/v1/sites/default/agents/{agent}")
+        got = await gateway.ask("GET", f"/v1/sites/default/agents/{agent}")
         assert (got.code, list(got.wrong)) == (400, ["name"])
-    assert list((await door.ask("GET", "/v1/sites/default/agents/%ff")).wrong) == ["path"]
+    assert list((await gateway.ask("GET", "/v1/sites/default/agents/%ff")).wrong) == ["path"]

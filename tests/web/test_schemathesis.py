@@ -10,7 +10,7 @@ import pytest
 
 from matcher.web.bindings import table
 from tests.processes import Server
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 pytestmark = pytest.mark.schemathesis
 
@@ -18,13 +18,13 @@ CONFIG = Path(__file__).parent / "schemathesis.toml"
 SECONDS = 600.0
 
 
-async def test_schemathesis_finds_nothing(service: Server, door: Door, folder: Path) -> None:
+async def test_schemathesis_finds_nothing(service: Server, gateway: Gateway, folder: Path) -> None:
     """No answer is a fault of the server, or other than described, and nothing that breaks the description is taken."""
     assert service.target
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run", "--max-examples", "5"),
         *("--no-shrink", "--continue-on-failure", "--warnings", "off", "--workers", "2"),
-        f"http://127.0.0.1:{door.port}/openapi.json",
+        f"http://127.0.0.1:{gateway.port}/openapi.json",
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""How the door's process listens."""
+"""How the gateway's process listens."""
 
 from __future__ import annotations
 

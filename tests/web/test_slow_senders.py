@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from matcher.web.timed_protocol import TimedProtocol
-from tests.web.door import SECONDS
+from tests.web.gateway import SECONDS
 
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
 

@@ -1,4 +1,4 @@
-"""The table of what the door serves, and its description: whole, and true to the protos."""
+"""The table of what the gateway serves, and its description: whole, and true to the protos."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.processes import Server
 from tests.web.console.people import demo_site, hostile_site
-from tests.web.door import Door, open_door
+from tests.web.gateway import Gateway, open_gateway
 
 MILLISECONDS = 60_000.0
 """How long a browser waits for what must appear: long enough for a busy machine."""
@@ -26,10 +26,10 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-async def console(service: Server) -> AsyncIterator[Door]:
+async def console(service: Server) -> AsyncIterator[Gateway]:
     """Give `matcher web` before the shared service, which takes everybody."""
-    async with open_door(service.target) as door:
-        yield door
+    async with open_gateway(service.target) as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def page(browser: Browser, console: Door) -> AsyncIterator[Page]:
+async def page(browser: Browser, console: Gateway) -> AsyncIterator[Page]:
     """Give a fresh window at the console; what the page's policy refuses, and any error of a script, fails."""
     context = await browser.new_context(base_url=f"http://localhost:{console.port}")
     context.set_default_timeout(MILLISECONDS)

@@ -23,7 +23,7 @@ from tests.processes import Server
 from tests.rpc.doubles import Doubles
 from tests.tcp_proxy import TcpProxy
 from tests.web.console.seen import fits, seen
-from tests.web.door import Door, open_door
+from tests.web.gateway import Gateway, open_gateway
 
 expect.set_options(timeout=60_000)
 TEXT = "Good day. My bees have swarmed, and the veil you sent is torn."
@@ -120,7 +120,7 @@ async def test_two_tabs_of_a_desk_do_not_hurt_each_other(page: Page, browser: Br
 
 
 async def test_an_offer_that_ended_elsewhere_is_said_with_the_reason(
-    browser: Browser, console: Door, shift: Shift
+    browser: Browser, console: Gateway, shift: Shift
 ) -> None:
     """Without scripts: who accepts what was withdrawn is told so, and sees the desk as it is."""
     context = await browser.new_context(base_url=f"http://localhost:{console.port}", java_script_enabled=False)
@@ -152,7 +152,7 @@ async def beats(client: MatcherClient) -> bool:
     return (await client.agent("bea")).HasField("heartbeat_expire_time")
 
 
-async def test_the_network_is_cut_and_comes_back(browser: Browser, console: Door, shift: Shift) -> None:
+async def test_the_network_is_cut_and_comes_back(browser: Browser, console: Gateway, shift: Shift) -> None:
     """The page says that what it shows may be old, and then shows what came meanwhile, without a reload."""
     async with TcpProxy(f"127.0.0.1:{console.port}") as proxy:
         context = await browser.new_context(base_url=f"http://localhost:{proxy.address.rpartition(':')[2]}")
@@ -183,8 +183,8 @@ async def test_a_desk_outlives_a_restart_of_the_service(browser: Browser) -> Non
     """While the service is away the page says so; when it is back the page goes on by itself."""
     doubles = Doubles()
     served, port = await serve(doubles)
-    async with open_door(f"127.0.0.1:{port}") as door:
-        context = await browser.new_context(base_url=f"http://localhost:{door.port}")
+    async with open_gateway(f"127.0.0.1:{port}") as gateway:
+        context = await browser.new_context(base_url=f"http://localhost:{gateway.port}")
         page = await context.new_page()
         await page.goto("/console/sites/default/desk/maya")
         await page.evaluate("window.untouched = true")

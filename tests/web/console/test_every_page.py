@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page
 from matcher.web.console.registry import PAGES
 from tests.processes import Server
 from tests.web.console.seen import fits, seen
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 PATHS = [page.path for page in PAGES]
 
@@ -46,7 +46,7 @@ async def test_a_page_without_people_says_what_to_do(page: Page, service: Server
     await seen(page)
 
 
-async def test_without_scripts_each_page_is_a_page(browser: Browser, console: Door, demo: str) -> None:
+async def test_without_scripts_each_page_is_a_page(browser: Browser, console: Gateway, demo: str) -> None:
     """A browser that runs no script gets what there is now, and the whole navigation."""
     context = await browser.new_context(base_url=f"http://localhost:{console.port}", java_script_enabled=False)
     page = await context.new_page()

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from matcher.v1.roster_pb2 import ONLINE, Agent, ListAgentsRequest, ListAgentsResponse
 from matcher.web.bindings import Method, table
-from tests.web.door import SECONDS, open_door
+from tests.web.gateway import SECONDS, open_gateway
 
 POOL = "sites/default/pools/default"
 
@@ -59,9 +59,9 @@ async def test_the_head_of_the_page_comes_before_the_roster() -> None:
     server.add_generic_rpc_handlers((roster,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with open_door(f"127.0.0.1:{port}") as door, asyncio.timeout(SECONDS):
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
-        writer.write(f"GET /console/sites/default/live HTTP/1.1\r\nHost: localhost:{door.port}\r\n\r\n".encode())
+    async with open_gateway(f"127.0.0.1:{port}") as gateway, asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(f"GET /console/sites/default/live HTTP/1.1\r\nHost: localhost:{gateway.port}\r\n\r\n".encode())
         head = (await reader.readuntil(b"</header>")).decode()
         assert head.startswith("HTTP/1.1 200")
         assert 'aria-current="page">Live</a>' in head

@@ -15,7 +15,7 @@ from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from tests.rpc.doubles import Doubles
 from tests.web.console.seen import fits, seen
-from tests.web.door import open_door
+from tests.web.gateway import open_gateway
 
 SITE = "/console/sites/default"
 
@@ -33,8 +33,8 @@ async def address(doubles: Doubles) -> AsyncIterator[str]:
     served = build_server(doubles.services, Health(telemetry), telemetry)
     port = served.add_insecure_port("127.0.0.1:0")
     await served.start()
-    async with open_door(f"127.0.0.1:{port}") as door:
-        yield f"http://localhost:{door.port}"
+    async with open_gateway(f"127.0.0.1:{port}") as gateway:
+        yield f"http://localhost:{gateway.port}"
     await served.stop(None)
 
 

@@ -11,7 +11,7 @@ from tests.conftest import StartServer
 from tests.processes import Server
 from tests.tcp_proxy import TcpProxy
 from tests.web.console.seen import seen
-from tests.web.door import Door, open_door
+from tests.web.gateway import Gateway, open_gateway
 
 MILLISECONDS = 60_000
 ONE_CHAT = Capacity(total=1, channels=[ChannelCapacity(channel="chat", cost=1)])
@@ -42,8 +42,8 @@ async def test_an_offer_comes_and_goes_before_the_supervisors_eyes(page: Page, s
 async def test_the_page_survives_a_restart_of_the_service(browser: Browser, launch: StartServer) -> None:
     """While the service is away the page says so; when it is back the page goes on, without a reload."""
     server = await launch({})
-    async with open_door(server.target) as door:
-        page = await (await browser.new_context(base_url=f"http://localhost:{door.port}")).new_page()
+    async with open_gateway(server.target) as gateway:
+        page = await (await browser.new_context(base_url=f"http://localhost:{gateway.port}")).new_page()
         await page.goto("/console/sites/default/live")
         await expect(page.locator("#live-top")).to_contain_text("There is nobody here yet", timeout=MILLISECONDS)
         await server.stop()
@@ -56,7 +56,7 @@ async def test_the_page_survives_a_restart_of_the_service(browser: Browser, laun
         await page.context.close()
 
 
-async def test_a_network_that_was_cut_is_no_harm(browser: Browser, console: Door, service: Server) -> None:
+async def test_a_network_that_was_cut_is_no_harm(browser: Browser, console: Gateway, service: Server) -> None:
     """While nothing gets through, the page says that the connection is lost; then it goes on with what has happened."""
     site = await service.site()
     async with (
@@ -79,8 +79,8 @@ async def test_a_network_that_was_cut_is_no_harm(browser: Browser, console: Door
 
 async def test_the_page_comes_back_by_itself_where_the_service_was_away_at_first(browser: Browser) -> None:
     """Without a service a page says what is wrong and tries again; nothing is left of a stack trace."""
-    async with open_door("127.0.0.1:9") as door:
-        page = await (await browser.new_context(base_url=f"http://localhost:{door.port}")).new_page()
+    async with open_gateway("127.0.0.1:9") as gateway:
+        page = await (await browser.new_context(base_url=f"http://localhost:{gateway.port}")).new_page()
         answer = await page.goto("/console")
         assert answer is not None
         assert answer.status == 503

@@ -11,7 +11,7 @@ from matcher.store.redis.client import StoreClient
 from tests.conftest import StartServer
 from tests.processes import Store
 from tests.web.console.seen import seen
-from tests.web.door import open_door
+from tests.web.gateway import open_gateway
 
 
 async def test_people_sign_in_with_their_keys(store: Store, launch: StartServer, browser: Browser) -> None:
@@ -23,8 +23,8 @@ async def test_people_sign_in_with_their_keys(store: Store, launch: StartServer,
     leader = (await keys.create("the-leader", [parse_grant("supervisor@default")]))[1]
     await connection.close()
     server = await launch({"MATCHER_STORE_URL": store.url, "MATCHER_AUTH": "keys"})
-    async with open_door(server.target) as door:
-        address = f"http://localhost:{door.port}"
+    async with open_gateway(server.target) as gateway:
+        address = f"http://localhost:{gateway.port}"
         first = await (await browser.new_context(base_url=address)).new_page()
         await first.goto("/console/sites/default/live")
         assert "/console/login" in first.url

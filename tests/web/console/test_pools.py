@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 from matcher.v1.roster_pb2 import AWAY, ONLINE, Agent, Pool
 from tests.processes import Server
 from tests.web.console.seen import fits, seen
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 
 async def test_why_nobody_answers_is_told_at_once(page: Page, service: Server) -> None:
@@ -63,7 +63,7 @@ async def test_a_change_is_tried_on_recorded_decisions_before_it_is_saved(page: 
         assert (await client.pool("default")).affinity_floor == 0.99
 
 
-async def test_two_editors_see_both_values(browser: Browser, console: Door, service: Server) -> None:
+async def test_two_editors_see_both_values(browser: Browser, console: Gateway, service: Server) -> None:
     """Without scripts: the second editor sees what the first saved, and saves only what the second changed."""
     site = await service.site()
     context = await browser.new_context(base_url=f"http://localhost:{console.port}", java_script_enabled=False)

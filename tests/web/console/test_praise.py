@@ -16,7 +16,7 @@ from tests.people import hire, person
 from tests.processes import Server, Store
 from tests.web.console.people import HOSTILE
 from tests.web.console.seen import fits, seen
-from tests.web.door import open_door
+from tests.web.gateway import open_gateway
 
 expect.set_options(timeout=60_000)
 
@@ -74,12 +74,15 @@ async def test_an_agent_s_key_opens_the_own_desk_and_no_other(
     own = (await keys.create("bea-s-desk", [parse_grant("agent@default:bea")]))[1]
     await connection.close()
     server = await launch({"MATCHER_STORE_URL": store.url, "MATCHER_AUTH": "keys"})
-    async with MatcherClient(server.target, site="default", token=admin) as client, open_door(server.target) as door:
+    async with (
+        MatcherClient(server.target, site="default", token=admin) as client,
+        open_gateway(server.target) as gateway,
+    ):
         await hire(client, {name: person("I keep bees.", display_name=name) for name in ("bea", "tom")})
         pool = roster_pb2.Pool(name="default", offer_duration=Duration(seconds=600))
         await client.update_pool(pool, ("offer_duration",))
         await client.route("My bees have swarmed.", excluded_agents=["tom"])
-        context = await browser.new_context(base_url=f"http://localhost:{door.port}")
+        context = await browser.new_context(base_url=f"http://localhost:{gateway.port}")
         page = await context.new_page()
         await page.goto("/console/sites/default/desk/bea")
         await page.fill("#credential", own)

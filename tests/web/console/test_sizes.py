@@ -10,7 +10,7 @@ from matcher.web.console.registry import PAGES
 from tests.people import wait_until
 from tests.processes import Server
 from tests.web.console.people import large_site
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 MOST_BYTES = 300_000
 PATHS = [page.path for page in PAGES if page.path != "map"] + [
@@ -26,7 +26,7 @@ async def large(service: Server) -> str:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_page_of_ten_thousand_agents_is_small(console: Door, large: str, path: str) -> None:
+async def test_a_page_of_ten_thousand_agents_is_small(console: Gateway, large: str, path: str) -> None:
     """With its style and its scripts, as a browser gets them at the first visit, a page has at most 300 kB."""
     page = await console.ask("GET", f"/console/sites/{large}/{path}")
     assert page.code == 200, page.text
@@ -36,7 +36,7 @@ async def test_a_page_of_ten_thousand_agents_is_small(console: Door, large: str,
     assert len(page.text.encode()) + sum(sizes) <= MOST_BYTES, (len(page.text.encode()), sizes)
 
 
-async def test_live_shows_a_thousand_of_them(console: Door, large: str) -> None:
+async def test_live_shows_a_thousand_of_them(console: Gateway, large: str) -> None:
     """So many as the page shows at once: what was counted above is the page with its people."""
 
     async def shows() -> bool:

@@ -15,7 +15,7 @@ from matcher.web.faults import Fault
 from tests.conftest import StartServer
 from tests.processes import Store
 from tests.web.console.seen import fits, seen
-from tests.web.door import open_door
+from tests.web.gateway import open_gateway
 
 
 async def test_the_service_says_how_it_is(page: Page, demo: str) -> None:
@@ -81,8 +81,8 @@ async def test_an_owner_makes_rotates_and_revokes_a_key(store: Store, launch: St
     owner = (await AccessKeyService(AccessKeyStore(connection)).create("the-first", [parse_grant("owner")]))[1]
     await connection.close()
     server = await launch({"MATCHER_STORE_URL": store.url, "MATCHER_AUTH": "keys"})
-    async with open_door(server.target) as door:
-        page = await (await browser.new_context(base_url=f"http://localhost:{door.port}")).new_page()
+    async with open_gateway(server.target) as gateway:
+        page = await (await browser.new_context(base_url=f"http://localhost:{gateway.port}")).new_page()
         await page.goto("/console/sites/default/system")
         await page.fill("#credential", owner)
         await page.click("button.main")

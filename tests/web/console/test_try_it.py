@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 from matcher.v1.roster_pb2 import ONLINE, Agent
 from tests.processes import Server
 from tests.web.console.seen import fits, seen
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 TEXT = (
     "Hello! My horse will not eat since Tuesday.\nThe parcel 4711-22-9310 is late.\n\n"
@@ -52,7 +52,7 @@ async def test_a_slider_shows_what_would_change_and_the_pool_stays(page: Page, d
 
 
 async def test_it_works_without_scripts_and_with_hostile_words(
-    browser: Browser, console: Door, service: Server
+    browser: Browser, console: Gateway, service: Server
 ) -> None:
     """A form that is sent is answered with the whole page; markup of customer and agent is text, and the page fits."""
     site = await service.site()

@@ -12,7 +12,7 @@ from matcher.web.console.story import steps_of
 from matcher.web.console.why import why_of
 from tests.processes import Server
 from tests.web.console.seen import fits, seen
-from tests.web.door import Door
+from tests.web.gateway import Gateway
 
 
 def at(seconds: int) -> Timestamp:
@@ -133,7 +133,7 @@ async def test_a_contact_tells_why_its_agent_was_chosen(page: Page, service: Ser
 
 
 async def test_a_contact_that_was_declined_links_each_of_its_decisions(
-    browser: Browser, console: Door, service: Server
+    browser: Browser, console: Gateway, service: Server
 ) -> None:
     """Without scripts: the first decision is a link away from the second."""
     site = await service.site()

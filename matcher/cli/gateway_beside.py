@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 STOP_SECONDS: Final = 30.0
-"""How long the door may take to end, on a busy machine too; its calls in flight have five seconds."""
-ANY: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 the door does not listen there: the service does
+"""How long the gateway may take to end, on a busy machine too; its calls in flight have five seconds."""
+ANY: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 the gateway does not listen there: the service does
 """Where a service is reached that listens on every address."""
 
 
@@ -19,8 +19,8 @@ class AddressMalformed(Exception):
 
 
 @dataclass(slots=True)
-class DoorBeside:
-    """The door at an address of its own; tls: the service takes only TLS."""
+class GatewayBeside:
+    """The gateway at an address of its own; tls: the service takes only TLS."""
 
     host: str
     port: int
@@ -28,17 +28,20 @@ class DoorBeside:
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def begin(self, address: str) -> None:
-        """Start the door of the service at an address. A door that cannot start says why, and the service goes on."""
+        """Start the gateway of the service at an address.
+
+        A gateway that cannot start says why, and the service continues without it.
+        """
         host, _, port = address.rpartition(":")
         options = ["--server", f"{ANY.get(host, host)}:{port}", "--host", self.host, "--port", str(self.port)]
-        # The door ends when its standard input ends: that is closed also where this process is killed.
+        # The gateway ends when its standard input ends: that is closed also where this process is killed.
         self.process = subprocess.Popen(  # noqa: S603 only this program, with an address that the service has taken
             [sys.executable, "-m", "matcher.cli", "web", *options, *(["--tls"] if self.tls else []), "--beside"],
             stdin=subprocess.PIPE,
         )
 
     def end(self) -> None:
-        """End the door, where one was started, and wait for its end."""
+        """End the gateway, where one was started, and wait for its end."""
         if self.process is None:
             return
         assert self.process.stdin is not None
@@ -51,9 +54,9 @@ class DoorBeside:
             self.process.wait()
 
 
-def door_at(address: str, *, tls: bool) -> DoorBeside:
-    """Return a door at "HOST:PORT". Raises AddressMalformed."""
+def gateway_at(address: str, *, tls: bool) -> GatewayBeside:
+    """Return a gateway at "HOST:PORT". Raises AddressMalformed."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise AddressMalformed(address)
-    return DoorBeside(host.strip("[]"), int(port), tls)
+    return GatewayBeside(host.strip("[]"), int(port), tls)

@@ -1,4 +1,4 @@
-"""The other door as a process of its own, and requests to it as curl and a browser send them."""
+"""The HTTP gateway as a process of its own, and requests to it as curl and a browser send them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A door that serves."""
+class Gateway:
+    """A gateway that serves."""
 
     port: int
 
@@ -96,7 +96,7 @@ async def _events(reader: asyncio.StreamReader) -> AsyncIterator[dict[str, str]]
 
 
 @asynccontextmanager
-async def open_door(target: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Door]:
+async def open_gateway(target: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Gateway]:
     """Run `matcher web` during the block; it must stop in order, and write nothing to stderr.
 
     But for gRPC's own note that a service which stops has ended the connection: it comes where a call was just sent.
@@ -113,7 +113,7 @@ async def open_door(target: str, environment: Mapping[str, str] | None = None) -
         assert process.stdout is not None
         async with asyncio.timeout(SECONDS):
             address = json.loads(await process.stdout.readline())["address"]
-        yield Door(int(address.rpartition(":")[2]))
+        yield Gateway(int(address.rpartition(":")[2]))
         process.terminate()
         async with asyncio.timeout(SECONDS):
             _, errors = await process.communicate()

@@ -1,4 +1,4 @@
-"""The console's door without a browser: headers, cookies, forms of other sites, and files from elsewhere."""
+"""The console's guard without a browser: headers, cookies, forms of other sites, and files from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matcher.web.console import assets
 from matcher.web.console.sessions import LIFE_SECONDS, Sessions, cookie_name
-from tests.web.door import Answer, Door
+from tests.web.gateway import Answer, Gateway
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -19,7 +19,7 @@ def _visit(answer: Answer) -> tuple[str, str]:
     return answer.headers["set-cookie"].partition(";")[0], token
 
 
-async def test_a_browser_is_shown_to_the_console_and_a_program_to_the_api(console: Door) -> None:
+async def test_a_browser_is_shown_to_the_console_and_a_program_to_the_api(console: Gateway) -> None:
     """Who asks the bare address for a page gets pages; the paths of the API stay as they are."""
     browser = await console.ask("GET", "/", headers={"accept": "text/html,*/*"})
     assert (browser.code, browser.headers["location"]) == (303, "/console")
@@ -28,7 +28,7 @@ async def test_a_browser_is_shown_to_the_console_and_a_program_to_the_api(consol
     assert (await console.ask("GET", "/v1/sites")).json["sites"]
 
 
-async def test_nothing_inline_and_nothing_from_elsewhere(console: Door) -> None:
+async def test_nothing_inline_and_nothing_from_elsewhere(console: Gateway) -> None:
     """The policy names this origin alone; the cookie is for this site, for no script, and only for the console."""
     answer = await console.ask("GET", "/console/login")
     assert answer.headers["content-security-policy"].startswith("default-src 'self';")
@@ -38,7 +38,7 @@ async def test_nothing_inline_and_nothing_from_elsewhere(console: Door) -> None:
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=|https?://", answer.text)
 
 
-async def test_a_form_of_another_site_is_refused(console: Door) -> None:
+async def test_a_form_of_another_site_is_refused(console: Gateway) -> None:
     """Without the token, with the token of another visit, or from another origin: 403, and what to do."""
     cookie, token = _visit(await console.ask("GET", "/console/login"))
     _, foreign = _visit(await console.ask("GET", "/console/login"))
@@ -56,13 +56,13 @@ async def test_a_form_of_another_site_is_refused(console: Door) -> None:
     assert (good.code, good.headers["location"]) == (303, "/console/login")
 
 
-async def test_a_form_is_bounded(console: Door) -> None:
+async def test_a_form_is_bounded(console: Gateway) -> None:
     """A form of more than a mebibyte is refused before it is read."""
     answer = await console.ask("POST", "/console/login", b"credential=" + b"x" * (2**20 + 1), FORM)
     assert (answer.code, "MESSAGE_TOO_LARGE" in answer.text) == (413, True)
 
 
-async def test_a_login_sends_nobody_elsewhere(console: Door) -> None:
+async def test_a_login_sends_nobody_elsewhere(console: Gateway) -> None:
     """What follows the login is a page of the console, whatever the link said."""
     for target in ("https://elsewhere.example/", "//elsewhere.example", "/console//elsewhere", "/console/\\e", "/v1/x"):
         page = await console.ask("GET", f"/console/login?next={target}")
@@ -80,7 +80,7 @@ def test_vendored_files_are_what_their_list_says() -> None:
     assert {f"LICENSE.{name.partition('.min')[0]}.txt" for name in scripts} <= set(listed)
 
 
-async def test_assets_are_kept_as_long_as_they_are_the_same(console: Door) -> None:
+async def test_assets_are_kept_as_long_as_they_are_the_same(console: Gateway) -> None:
     """The address has the digest: with it a browser keeps the file, without it asks again."""
     page = await console.ask("GET", "/console/login")
     (named,) = re.findall(r'"(/console/static/console\.css\?v=\w+)"', page.text)
@@ -105,7 +105,7 @@ def test_sessions_end() -> None:
     assert sessions.credential(other) == ""
 
 
-async def test_two_consoles_on_a_host_keep_their_own_visits(console: Door) -> None:
+async def test_two_consoles_on_a_host_keep_their_own_visits(console: Gateway) -> None:
     """Browsers share cookies among the ports of a host: the cookie's name has the port that the browser sees."""
     for host in (f"localhost:{console.port}", "localhost:8081", "localhost"):
         answer = await console.ask("GET", "/console/login", headers={"host": host})

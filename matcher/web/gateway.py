@@ -1,4 +1,4 @@
-"""The door: finds the method that a request means, calls it with the visitor's credentials, and answers in JSON."""
+"""The gateway's endpoint: finds the method that a request means, calls it with the visitor's credentials, and answers in JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEADERS: Final[Mapping[str, str]] = {
 """Of every answer: nothing of it is kept on the way, and no browser takes it for a page."""
 
 
-class Door:
+class Gateway:
     """An ASGI application for every path that calls a method."""
 
     def __init__(self, table: Table, service: Service, channel: grpc.aio.Channel, room: Room) -> None:
