@@ -1,4 +1,4 @@
-"""The gateway's endpoint: finds the method that a request means, calls it with the visitor's credentials, and answers in JSON."""
+"""The gateway's endpoint: finds the method that a request means, and calls it with the visitor's credentials."""
 
 from __future__ import annotations
 
