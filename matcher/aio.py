@@ -12,9 +12,9 @@ CANCEL_AGAIN_SECONDS: Final = 0.2
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 5.0
 HEALTHY_SECONDS: Final = 10.0
-"""A background task that has run for so long without a fault starts again after the first pause, and is not failing."""
+"""A background task that ran without a fault for this time starts again after the first pause, and is not failing."""
 FAILING_FAULTS: Final = 3
-"""So many faults in a row make a task a failing one: less could be a store that was away for a moment."""
+"""This number of faults in a row makes a task a failing one: fewer could be a store that was away for a moment."""
 
 
 class Closing(Protocol):

@@ -30,7 +30,7 @@ from matcher.store.sealer import Sealer, WaitingText
 from matcher.v1 import routing_pb2 as pb
 
 MOST_SECONDS: Final = 2.0
-"""Of the longest text that is accepted, at the size of a mail, beside the event loop."""
+"""Of the longest text that is accepted, at the size of a mail, off the event loop."""
 MOST_COMPARED_SECONDS: Final = 0.1
 """Of the longest text that is compared."""
 MARGIN: Final = 8

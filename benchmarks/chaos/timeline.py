@@ -39,7 +39,6 @@ class Wait:
     excluded: frozenset[str]
     relaxed: float
     """When its last requirement had lapsed."""
-    next_cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def draw(facts: Facts) -> Timeline:
                 timeline.waits.append(
                     Wait(
                         site, identifier, step.pool, cost, came, Span(step.at, following.at), frozenset(excluded),
-                        came + relaxes, following.cause,
+                        came + relaxes,
                     )
                 )  # fmt: skip
         for stay in _stays(facts, site, identifier, cost, steps, over):

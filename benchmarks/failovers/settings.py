@@ -1,4 +1,4 @@
-"""The ways to run a store that are tried: how each is started, what befalls it, and how it is made whole again."""
+"""The ways to run a store that are tried: how each is started, what fails in it, and how it is restored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEALED_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A way to run a store, and what befalls it.
+    """A way to run a store, and what fails in it.
 
     nodes: servers of a pair or a single store. options: of each server. power_cut: what was not synced is gone.
     cut_off: the link to the replicas is cut `CUT_OFF_SECONDS` before the primary dies. services: processes of the

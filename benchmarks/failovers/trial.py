@@ -25,7 +25,7 @@ CALLERS: Final = 3
 PAUSE: Final = 0.06
 """Seconds between two calls of a caller: some 30 calls a second of all callers."""
 BEFORE: Final = 1.0
-"""Seconds of load before what befalls the store."""
+"""Seconds of load before the store fails."""
 AFTER: Final = 1.0
 """Seconds of load after the first route that is answered again."""
 ANSWERED_SECONDS: Final = 90.0

@@ -16,7 +16,7 @@ from matcher.v1 import roster_pb2 as pb
 LEAST_WORDS: Final = 4
 """An interest with fewer words leaves open what is meant: "sailing" meets boats, regattas and holidays alike."""
 GENERIC_SHARE: Final = 0.2
-"""Of the roster: an interest that so many others share by the pool's floor distinguishes nobody."""
+"""Share of the roster: an interest that this share of the agents has, by the pool's floor, distinguishes nobody."""
 MOST_RANKED: Final = 100
 
 HINTS: Final = (

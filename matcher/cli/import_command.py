@@ -24,7 +24,7 @@ from matcher.v1 import roster_pb2 as pb
 Action = pb.ImportAgentsResponse
 
 MOST_PRUNED: Final = 10
-"""One of so many agents may be removed without --max-removed: as many as leave, and fewer than a torn file lacks."""
+"""One in this many agents may be removed without --max-removed: as many as leave, and fewer than a torn file lacks."""
 
 
 async def import_agents(

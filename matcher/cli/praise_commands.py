@@ -67,7 +67,7 @@ async def digest(
     session: Session,
     agent: Agent = "",
     manager: Manager = "",
-    days: Annotated[int, typer.Option("--days", min=1, help="Of so many days (UTC), today among them.")] = 7,
+    days: Annotated[int, typer.Option("--days", min=1, help="Number of days (UTC), today among them.")] = 7,
 ) -> None:
     """Print the praise of a week as text, by agent, ready to be sent to the agent or the manager."""
     _check(agent, manager)

@@ -45,7 +45,7 @@ async def decline(
     reason: Annotated[str, typer.Option("--reason", help="The reason, without the customer's words.")] = "",
     retry_after: Annotated[
         float | None,
-        typer.Option("--retry-after", min=0, help="Offer the contact to the agent again after so many seconds."),
+        typer.Option("--retry-after", min=0, help="Seconds after which the contact may be offered to the agent again."),
     ] = None,
 ) -> None:
     """Decline an offer; the contact goes on to another agent if it waits, else it is RETURNED."""

@@ -129,7 +129,7 @@ async def route(
         bool, typer.Option("--wait", help="If no agent is free, let the contact wait in the queue.")
     ] = False,
     wait_for: Annotated[
-        float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
+        float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for this time.")
     ] = None,
 ) -> None:
     """Decide which free agent gets a message, and reserve the agent."""

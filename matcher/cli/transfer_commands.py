@@ -41,7 +41,7 @@ async def transfer(
         bool, typer.Option("--wait", help="If no agent is free, let the contact wait with its agent.")
     ] = False,
     wait_for: Annotated[
-        float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
+        float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for this time.")
     ] = None,
     on_accept: Annotated[
         bool,

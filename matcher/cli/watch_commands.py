@@ -13,7 +13,7 @@ from matcher.cli.session import Session, command
 from matcher.v1 import roster_pb2, routing_pb2
 
 AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
-Count = Annotated[int | None, typer.Option("--count", min=1, help="End after so many; default: never.")]
+Count = Annotated[int | None, typer.Option("--count", min=1, help="End after this number of events; default: never.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +27,8 @@ async def events(
     pool: Annotated[str, typer.Option("--pool", help="Only contacts of this pool.")] = "",
     resume: Annotated[str, typer.Option("--resume", help="Start after the answer with this resume_token.")] = "",
     last: Annotated[
-        int, typer.Option("--last", min=0, max=10_000, help="Begin with what the last so many changes of the site say.")
+        int,
+        typer.Option("--last", min=0, max=10_000, help="Begin with the last changes of the site: this number of them."),
     ] = 0,
     count: Count = None,
 ) -> None:

@@ -97,7 +97,7 @@ class ContactCalls(Connection):
         """Yield the events of all contacts of the site, or of a pool; an answer without an event is a sign of life.
 
         The stream resumes by itself without a gap. Another process goes on with the resume_token of the last answer.
-        last_events: without a token, begin with what the last so many changes of the site say; at most 10,000.
+        last_events: without a token, begin with this number of the site's last changes; at most 10,000.
         on_break: called with the error each time that the stream breaks off.
         """
         request = pb.WatchEventsRequest(

@@ -9,7 +9,7 @@ from matcher.v1 import feedback_pb2 as pb
 
 
 def beginning(until: datetime, days: int) -> datetime:
-    """Return when the first of so many days (UTC) began, the day of `until` among them."""
+    """Return when the first of `days` days (UTC) began, the day of `until` among them."""
     return until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
 
 

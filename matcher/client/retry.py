@@ -79,7 +79,7 @@ THROTTLING = {
     # are repeated, as many as 250 calls at once need to bridge a failover of the store (two each), and a service that
     # is down for long gets no fivefold load. 1,000 is the most that gRPC takes.
     "maxTokens": 1_000,
-    # A call that succeeds gives so much of a token back: then one call in ten may be repeated.
+    # A call that succeeds gives this part of a token back: then one call in ten may be repeated.
     "tokenRatio": 0.1,
 }
 

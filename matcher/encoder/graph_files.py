@@ -49,7 +49,7 @@ def write_graphs(converted: Any, manifest: Manifest, folder: Path) -> None:
 
 
 def _shape(port: Any, row: int) -> list[Any]:
-    """Return the shape of an input in a row of so many tokens."""
+    """Return the shape of an input in a row of the given number of tokens."""
     if port.get_any_name() == "weights":
         return [row // TOKENS_PER_TEXT, row]
     return [1, row, *list(port.get_partial_shape())[2:]]

@@ -21,8 +21,8 @@ STATIC_ROWS = (24, 64, 128)
 # The longest row bounds how long the next text waits for a run, about 10 ms on a core of its own: with 256 instead of
 # 128 the slowest percent of calls took a sixth to a quarter longer, and the peak was no higher (measured).
 MOST_TOKENS = STATIC_ROWS[-1]
-# A model that reads up to so many tokens has a graph for its longest row too; a model that reads more has one for any
-# shape.
+# A model that reads up to this number of tokens has a graph for its longest row too; a model that reads more has one
+# for any shape.
 LONGEST_STATIC_ROW = 512
 # Lengths of other rows; a longer text is rounded up to a multiple of the last.
 ROW_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
@@ -123,7 +123,7 @@ def static_rows(max_length: int) -> tuple[int, ...]:
 
 
 def rounded(length: int) -> int:
-    """Return the length of the row for a text of so many tokens."""
+    """Return the length of the row for a text of the given number of tokens."""
     last = ROW_LENGTHS[-1]
     return next((row_length for row_length in ROW_LENGTHS if length <= row_length), -(-length // last) * last)
 

@@ -175,5 +175,5 @@ def estimate_tokens(text: str) -> int:
 
 
 def due(now: float, tokens: int) -> float:
-    """Return when a request of so many tokens is due, in the unit of `now`, seconds."""
+    """Return when a request of the given number of tokens is due, in the unit of `now`, seconds."""
     return now + tokens * SECONDS_PER_TOKEN

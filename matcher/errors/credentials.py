@@ -47,7 +47,7 @@ class CredentialsRevoked(Unauthenticated):
 
 
 class AccessKeysUnknown(MatcherError):
-    """The store's keys could not be read for so long that those read last no longer count."""
+    """The store's keys have not been readable for longer than the keys read last may count."""
 
     reason = "STORE_UNAVAILABLE"
     retry_after_seconds = 1.0

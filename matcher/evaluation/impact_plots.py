@@ -84,7 +84,7 @@ def _draw_bands(panel: Any, outcome: OutcomeLine, label: str) -> None:
 
 
 def _wrapped(text: str, width: int = 150) -> str:
-    """Return a text in lines of at most so many characters."""
+    """Return a text in lines of at most the given number of characters."""
     lines = [""]
     for word in text.split():
         if len(lines[-1]) + len(word) >= width:

@@ -50,7 +50,7 @@ def plan(effect: float, rates: Rates) -> Plan:
 def contacts_to_settle(difference: float, error: float, m: float, contacts: int) -> int | None:
     """Return how many more contacts bring the interval off zero if the difference stays; None: a hundred times as many.
 
-    error: the difference's standard error at m, after so many contacts.
+    error: the difference's standard error at m, after that number of contacts.
     """
 
     def settled(all_contacts: float) -> bool:

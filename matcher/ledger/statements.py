@@ -46,7 +46,7 @@ def _compiled(dialect: Dialect, table_name: str, replace: bool) -> tuple[str, tu
 
 
 def delete_slice(connection: Connection, table: Table, condition: ColumnElement[bool], most: int) -> int:
-    """Delete at most so many rows; return how many."""
+    """Delete at most the given number of rows; return how many."""
     keys = list(table.primary_key)
     slice_ = select(*keys).where(condition).limit(most)
     return connection.execute(delete(table).where(tuple_(*keys).in_(slice_))).rowcount

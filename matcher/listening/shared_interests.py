@@ -57,7 +57,7 @@ class SharedInterests:
         return self._agents.get(entry, ())
 
     async def update(self) -> None:
-        """Compare the interests of new and changed agents, beside the event loop."""
+        """Compare the interests of new and changed agents, off the event loop."""
         try:
             changes = self.roster.changes
             ids = self.roster.ids()

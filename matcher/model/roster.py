@@ -126,7 +126,7 @@ class PoolPolicy:
     head_start_ms: int = 0
     max_missed: int = 3
     max_declined: int = 0
-    """After so many declined offers in a row an agent is AWAY; 0: never."""
+    """After this number of declined offers in a row an agent is AWAY; 0: never."""
     return_within_ms: int = 15 * 60_000
     """After a longer silence of the desk a heartbeat alone does not bring the agent back."""
     idle_ms: int = 0

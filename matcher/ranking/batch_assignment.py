@@ -17,7 +17,7 @@ Listed: TypeAlias = "dict[str, float]"
 
 
 def most_listed(messages: int) -> int:
-    """Return how many agents each of so many messages lists.
+    """Return how many agents each message of a batch lists; messages: how many the batch has.
 
     With n messages each needs only its n best agents: the other n-1 messages take at most n-1 of them. So short lists
     do not change the optimum.

@@ -101,7 +101,7 @@ class Watcher:
         self.too_slow = False
 
     async def next(self, seconds: float) -> HubMessage | None:
-        """Return the next message, in this watcher's turn; None if there is none within so many seconds.
+        """Return the next message, in this watcher's turn; None if there is none within the given seconds.
 
         Raises WatcherTooSlow if the watcher was cut off, and SiteNotFound once the site is removed and all is read.
         """
@@ -129,7 +129,7 @@ class Watcher:
         return self.too_slow or self._place < self._log.end
 
     async def _told(self, seconds: float) -> bool:
-        """Sleep until the watcher has its turn for a new message; return false after so many seconds of silence."""
+        """Sleep until the watcher has its turn for a new message; return false after the given seconds of silence."""
         loop = asyncio.get_running_loop()
         told: asyncio.Future[bool] = loop.create_future()
         self._log.sleeping[told] = None

@@ -161,7 +161,7 @@ class Losses:
         self._recent[event.contact] = (event, time.monotonic())
 
     def _forget_old(self) -> None:
-        """Forget what was noted so long ago that no store loses it any more."""
+        """Forget what was noted long enough ago that no store can lose it any more."""
         while self._recent:
             contact, (_, at) = next(iter(self._recent.items()))
             if time.monotonic() - at <= MOST_AWAY_SECONDS:

@@ -63,9 +63,9 @@ class SiteRegistry:
         return site in self._replicas and site not in self._woken
 
     async def wake(self, site: str, most_opening: int) -> None:
-        """Follow a site in which something is due, until it has rested; a site that a call asked for stays.
+        """Follow a site in which something is due, until the site has been idle; a site that a call asked for stays.
 
-        most_opening: where so many woken sites are still being read, this one is left for the next time.
+        most_opening: while this number of woken sites is still being read, this one is left for the next time.
         """
         if site not in self._woken:
             woken = [self._replicas[other] for other in self._woken if other in self._replicas]
@@ -80,8 +80,8 @@ class SiteRegistry:
         else:
             self._woken[site] = time.monotonic()
 
-    async def drop_rested(self, seconds: float) -> None:
-        """Stop following the sites that were woken and have rested for so long: nothing was due and no call came."""
+    async def drop_idle(self, seconds: float) -> None:
+        """Stop following woken sites that have been idle for the given seconds: nothing was due and no call came."""
         now = time.monotonic()
         for site in [site for site, due in self._woken.items() if now - due >= seconds]:
             del self._woken[site]

@@ -69,8 +69,8 @@ class BatchRouter:
 
         A message that was answered before, is held already or cannot be encoded takes no agent from the others. A
         message with a preferred agent goes first, also where the preference comes from a relationship; then those of
-        control contacts, each by itself. A message whose
-        agent was reserved for another message meanwhile is routed alone, as is a message for which no agent was left.
+        control contacts, each by itself. A message whose agent was reserved for another message meanwhile is routed
+        alone, as is a message for which no agent was left.
         Raises what concerns the whole batch: SiteNotFound, IndexBehind, StoreUnavailable.
 
         in_turn: the messages are encoded a few at a time, so that those of single calls come in between.

@@ -233,7 +233,7 @@ def cut_message(
 
 
 def slices(texts: Sequence[str], most: int) -> Iterator[list[str]]:
-    """Yield the texts in order, as many together as have at most so many characters, one at least."""
+    """Yield the texts in order, in groups of at most `most` characters; a longer text is a group of its own."""
     some: list[str] = []
     characters = 0
     for text in texts:

@@ -11,14 +11,14 @@ from typing import Final
 from matcher.errors import ServiceOverloaded
 
 RUN_CHARACTERS: Final = 500
-"""Characters that fill one run of the model, 128 tokens, which takes a core some 8 ms: so long a single message waits
-at most where every core but one is taken, and not at all where one is left."""
+"""Characters that fill one run of the model, 128 tokens, which takes a core some 8 ms. That is the longest
+wait of a single message where every core is taken; where a core is left, a single message does not wait."""
 ENCODING_SHARE: Final = 0.6
 """The part of a call's time in which its messages may begin to be encoded; the rest is for the decisions."""
 
 
 class EncoderShare:
-    """Lets messages to the encoder in the order in which they ask, up to so many characters at once."""
+    """Lets messages to the encoder in the order in which they ask, up to a number of characters at once."""
 
     def __init__(self, runs: int = 1, at_once: int = RUN_CHARACTERS) -> None:
         """Let messages have `runs` runs of the model at once, of `at_once` characters each."""
@@ -34,7 +34,7 @@ class EncoderShare:
 
     @asynccontextmanager
     async def of(self, characters: int, until: float | None = None) -> AsyncIterator[None]:
-        """Wait for a share of so many characters, at most all of it, and give it back at the end of the block.
+        """Wait for room for the given number of characters, at most the whole share; free it at the end of the block.
 
         until: by the loop's clock; a message whose turn comes later raises ServiceOverloaded. None: there is time.
         """

@@ -1,4 +1,4 @@
-"""Reading of messages: sets aside what the customer did not write now, long texts beside the event loop."""
+"""Reading of messages: sets aside what the customer did not write now, long texts off the event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READER: Final = ThreadPoolExecutor(1, "read")
 
 
 async def in_reader(step: Callable[[Message], T], message: Message) -> T:
-    """Run a step over a long text beside the event loop."""
+    """Run a step over a long text off the event loop."""
     return await asyncio.get_running_loop().run_in_executor(_READER, step, message)
 
 

@@ -32,7 +32,7 @@ from matcher.routing.ranker import Ranker, RankRequest, shortlist_of, unknown_pr
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
 from matcher.routing.returning_customers import ReturningCustomers
 from matcher.routing.waiting_reader import Quarantined, WaitingReader
-from matcher.store.clock import Clock
+from matcher.store.clock import GRACE_MS, Clock
 from matcher.store.contacts import ContactStore, QueuePlace
 from matcher.store.reservations import Full, ReservationStore, Reserved, ReserveKind, ReserveRequest
 from matcher.store.sealer import Sealer
@@ -47,20 +47,18 @@ LEAST_AT_ONCE: Final = 8
 CONTACTS_PER_AGENT: Final = 4
 """The batch is four waiting contacts per free agent, within these bounds. A smaller batch never lets a later contact
 overtake; a larger one only finds closer agents."""
-GRACE_MS: Final = 5
-"""The local estimate of the store's clock may be ahead by this much: a time counts as passed only this much later."""
 RETRY_SECONDS: Final = 0.2
 CATCH_UP_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
 class Pass:
-    """What one pass over the queue tried in vain, and when something changes by itself."""
+    """What one pass over the queue tried without success, and when something changes by itself."""
 
     full: set[tuple[str, str]] = field(default_factory=set)
     """Pairs of a contact and an agent who was full for it."""
     gone: set[str] = field(default_factory=set)
-    """Contacts that wait no more according to the store, or for which no agent had free capacity."""
+    """Contacts that no longer wait according to the store, or for which no agent had free capacity."""
     wake_ms: float = math.inf
 
     def wake_by(self, at_ms: float | None) -> None:
@@ -319,8 +317,8 @@ class QueueDispatcher:
                     this_pass.full.add((request.contact, agent))
                     await self._replica.catch_up(RETRY_SECONDS, load=load_event)
                 case _:
-                    # Another process offered the contact first, or it waits no more: its next event says which. That
-                    # event may have arrived already, and a later one that put the contact back.
+                    # Another process offered the contact first, or the contact no longer waits: its next event says
+                    # which. That event may have arrived already, and a later one that put the contact back.
                     this_pass.gone.add(request.contact)
                     self._entries.pop(request.contact, None)
 

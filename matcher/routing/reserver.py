@@ -253,7 +253,7 @@ class Reserver:
                     tried.update(full.refused)
                     ranking = await self._rank_next(request, reserve, tried, full)
                     ranking = _noting_unknown(request, ranking)
-                    if not ranking.candidates and not reserve.lines_up:
+                    if not ranking.candidates and not reserve.may_queue:
                         return NobodyFree(reserve.contact, ranking.left_out)
                     shortlist = shortlist_of(replica, ranking)
 
@@ -263,7 +263,7 @@ class Reserver:
         try:
             with step("reserve"):
                 answer = await self._store.reserve(
-                    reserve, shortlist, or_wait=reserve.lines_up and not shortlist.candidates
+                    reserve, shortlist, or_wait=reserve.may_queue and not shortlist.candidates
                 )
         finally:
             replica.pending.end(first)
@@ -280,7 +280,7 @@ class Reserver:
             if ranking is not None:
                 return replace(ranking, left_out=index.left_out(requirements))
         ranking = await self._ranker.rank(request, _FIRST)
-        if reserve.lines_up and request.is_kept():
+        if reserve.may_queue and request.is_kept():
             # The contact is kept for a preferred agent who is busy: no other agent is asked for yet.
             ranking = replace(ranking, candidates=())
         return ranking
@@ -300,12 +300,12 @@ class Reserver:
         knew_roster = replica.has_reached(roster=full.roster_event)
         left = replace(request, requirements=replace(requirements, excluded=requirements.excluded | tried.keys()))
         ranking = await self._ranker.rank(left, _NEXT)
-        if caught_up and not ranking.candidates and not reserve.lines_up and not knew_roster:
+        if caught_up and not ranking.candidates and not reserve.may_queue and not knew_roster:
             # Where the roster was known, a second search would give the same result.
             await replica.catch_up(ROSTER_SECONDS, roster=full.roster_event)
             ranking = await self._ranker.rank(left, _NEXT)
         ranking = replace(ranking, left_out=_with_refused(left, ranking.left_out, tried))
-        if reserve.lines_up and request.is_kept():
+        if reserve.may_queue and request.is_kept():
             return replace(ranking, candidates=())
         if ranking.candidates or caught_up:
             return ranking
@@ -336,7 +336,7 @@ class Reserver:
 
 
 def _kept_ms(pool: Pool, most_ms: int) -> int:
-    """Return for how long the text may be needed of a contact that may wait so long, as far as there are keys.
+    """Return for how long the text of a contact may be needed that may wait `most_ms`, as far as there are keys.
 
     Where the pool demands a first response, the contact may come back to the queue and wait as long again.
     """

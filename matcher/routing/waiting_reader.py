@@ -90,7 +90,7 @@ class WaitingReader:
         self._unopened: set[str] = set()
 
     async def read(self, places: Sequence[QueuePlace]) -> tuple[list[QueuedContact], set[str]]:
-        """Return the contacts that can be compared, and the ids of those that wait no more or cannot be read."""
+        """Return the contacts that can be compared, and the ids of those that no longer wait or cannot be read."""
         records = await self._contacts.kept(self._replica.site, [place.contact for place in places])
         opened: list[Opened] = []
         returned: list[QueuedContact] = []

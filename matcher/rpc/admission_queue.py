@@ -3,14 +3,14 @@
 A call asks for admission when its body has been read, and is refused before anything of it is decoded. A fixed number
 of places are given at once, to an ordinary call one and to a larger one as many as its work, up to half of them; the
 other calls wait in the line. There sites take turns by work (`fair_line`): what follows holds for the calls of one
-site, and a refusal meets the site with the most work in the line. Calls are admitted in the order of their arrival.
-Callers who each send
-their next call when the last one is answered keep a line for as long as they like, and each of them is admitted once
-a round. When the line is longer than that, and has not been empty for a moment, the newest call is admitted first:
-its caller is the likeliest to be still there, and a call that is admitted has hardly waited, however long the line
-is. A crowd that arrives at once is answered to the last call. But when the long line has stood for a while and more
-calls than a crowd have arrived, it is overload: then each call that arrives, and each call that is done, refuses the
-calls that have waited longest, until the line was empty.
+site, and a refusal meets the site with the most work in the line.
+
+Calls are admitted in the order of their arrival. Callers who each send their next call when the last call is answered
+keep a line for as long as they like, and each caller is admitted once a round. When the line is longer than that, and
+has not been empty for a moment, the newest call is admitted first: its caller is the likeliest to be still there, and a
+call that is admitted has hardly waited, however long the line is. A crowd that arrives at once is answered to the last
+call. But when the long line has stood for a while and more calls than a crowd have arrived, it is overload: then each
+call that arrives, and each call that is done, refuses the calls that have waited longest, until the line was empty.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
 V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how
@@ -34,7 +34,7 @@ the order of their arrival."""
 STANDING_SECONDS: Final = 0.05
 """How long a call may wait once the line has stood for `burst_seconds`."""
 CALM_SECONDS: Final = 1.0
-"""An empty line ends an overload only after no call was refused for so long: one lucky moment allows no new burst."""
+"""An empty line ends an overload only after no call was refused for this time: one lucky moment allows no new burst."""
 IN_ORDER: Final = 5
 """A line of up to this many times the calls that are worked on at once keeps the order of arrival, however long it
 stands: about half a second's work, which is shorter than any caller's patience."""
@@ -51,7 +51,7 @@ class Refusal(StrEnum):
     """Why a call is refused."""
 
     FULL = "full"
-    """The line has its greatest length, or its bodies have their greatest size."""
+    """The line has reached its greatest length, or its bodies their greatest size."""
     STANDING = "standing"
     """The line has stood too long, and the call has waited too long in it."""
 
@@ -83,11 +83,11 @@ class Admission:
     ) -> None:
         """Admit ordinary calls for `most` places and let `most_waiting` wait in the line; `clock` gives seconds.
 
-        in_order: a line of up to so many times `most` keeps the order of arrival, and none of its calls is refused.
+        in_order: a line of up to this many times `most` keeps the order of arrival, and none of its calls is refused.
         crowd: how many calls may arrive while the line stands before it is overload, however long it stands.
         turn_work: the work that a site may have admitted in its turn, where calls wait.
-        on_wait: called with the seconds that an admitted call has waited. on_refusal: called with
-        the reason and the site of each refused call.
+        on_wait: called with the seconds that an admitted call has waited. on_refusal: called with the reason and the
+        site of each refused call.
         """
         self._most = most
         self._most_waiting = most_waiting

@@ -1,8 +1,8 @@
 """Line of calls that is fair by work: first among sites, then among the callers of a site.
 
 Deficit round robin (M. Shreedhar and G. Varghese, "Efficient Fair Queueing Using Deficit Round-Robin", SIGCOMM 1995):
-sites take turns, and each turn allows a site so much work. A site that sends many calls, or large ones, waits in its
-own turns and never in those of another site.
+sites take turns, and each turn allows a site a fixed amount of work. A site that sends many calls, or large ones, waits
+in its own turns and never in those of another site.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Final
 LARGE_BYTES: Final = 2**20
 """Smaller bodies fit into what the heap has anyway."""
 TRIM_SECONDS: Final = 1.0
-"""A trim comes so long after a large body, and is one for all that come meanwhile."""
+"""A trim follows a large body after this time, and is one trim for all bodies that come meanwhile."""
 
 
 def _trimmer() -> Callable[[int], object] | None:
@@ -31,7 +31,7 @@ class Heap:
         self._due: asyncio.TimerHandle | None = None
 
     def body(self, size: int) -> None:
-        """Note that a body of so many bytes was read, and will be freed soon."""
+        """Note that a body of the given size in bytes was read, and will be freed soon."""
         if size >= LARGE_BYTES and self._due is None and self._trim is not None:
             self._due = asyncio.get_running_loop().call_later(self._seconds, self._run, self._trim)
 

@@ -151,7 +151,7 @@ class WatchService(Protocol):
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
         """Yield the events of all contacts, each with the place to resume from; None: a sign of life.
 
-        last: begin with what the last so many changes say, where nothing is resumed.
+        last: begin with this number of the site's last changes, where nothing is resumed.
         """
 
     def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
@@ -319,7 +319,7 @@ class InterestMapService(Protocol):
     """The map of a pool's interests. Every method may raise a MatcherError."""
 
     async def interest_map(self, site: str, pool: str, most: int) -> InterestMap:
-        """Return the map with at most so many interests."""
+        """Return the map with at most `most` interests."""
 
 
 class AccessKeyService(Protocol):

@@ -25,7 +25,7 @@ WORKER: Final = "import sys; from matcher.server.app import main; sys.exit(main(
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 STEADY_SECONDS: Final = 30.0
-"""A worker that ran for so long is replaced after the first pause again."""
+"""A worker that ran for this time is replaced after the first pause again."""
 KILL_AFTER_SECONDS: Final = 10.0
 """How long after its own `drain_seconds` a worker that does not end is killed."""
 

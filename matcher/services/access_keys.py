@@ -68,7 +68,7 @@ class AccessKeyService:
     ) -> tuple[AccessKey, str]:
         """Make the second key of a principal, with the grants of the first; return it and its text.
 
-        lifetime_ms None: as long as the first was made for. overlap_ms: the first key expires after so long; None: it
+        lifetime_ms None: as long as the first was made for. overlap_ms: after this time the first key expires; None: it
         lives on until it is revoked. Raises AccessKeyNotFound or AccessKeysLive.
         """
 

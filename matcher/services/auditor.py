@@ -27,7 +27,7 @@ SLICE: Final = 200
 SLICE_PAUSE_SECONDS: Final = 0.05
 """Between two slices, so that a pass takes less than 5 % of a core of the store, whatever the size of the site."""
 LEASE_MS: Final = 90_000
-"""The process that has the audit lease audits the site; another process takes over after so long."""
+"""The process that has the audit lease audits the site; another process takes over after this time."""
 
 
 class Auditor:

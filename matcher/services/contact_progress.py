@@ -54,7 +54,7 @@ class ContactProgress:
 
     @property
     def silent(self) -> bool:
-        """Return whether nothing was sent for so long that a sign is due."""
+        """Return whether a sign is due because nothing else was sent."""
         return time.monotonic() >= self._sign_at
 
     @property

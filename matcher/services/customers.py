@@ -15,14 +15,12 @@ from matcher.model.resource_names import site_name
 from matcher.replica.interest_vectors import encode_interests
 from matcher.replica.site_registry import SiteRegistry
 from matcher.services.ledger import Ledger
-from matcher.store.clock import Clocks
+from matcher.store.clock import CALLERS_AHEAD_MS, Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customer_records import CustomerRecordStore
 from matcher.store.customers import LEAST_JOINED_MS, CustomerStore
 from matcher.store.traces import TraceStore
 
-CLOCK_MS: Final = 60_000
-"""How far ahead of the store's clock the time of a consent may be: the clocks of machines differ."""
 MOST_LISTED: Final = 1_000
 """Ended contacts of a customer that are read of the ledger, and listed with those of the store; decisions, too."""
 
@@ -61,8 +59,8 @@ class CustomerService:
         now, consent = self._clocks.of(site).now_ms(), write.consent
         if consent is not None and consent.expires_ms <= now:
             raise ConsentMissing("it has ended")
-        if consent is not None and consent.time_ms > now + CLOCK_MS:
-            raise ConsentMissing("it is of a time to come")
+        if consent is not None and consent.time_ms > now + CALLERS_AHEAD_MS:
+            raise ConsentMissing("its time is in the future")
         if write.validate_only:
             found = await self._records.found(site, write)
             return await self.customer(site, found) if found else Customer("")
@@ -75,8 +73,8 @@ class CustomerService:
         """Read everything that is remembered of a customer, with the contacts that have not ended.
 
         with_ended: also the contacts that have ended, of the store and the ledger, and the decisions; every record of
-        the site is read. Raises CustomerNotFound; with_ended also LedgerAway, rather than
-        to leave those of the ledger out.
+        the site is read. Raises CustomerNotFound; with_ended also LedgerAway, rather than to leave those of the ledger
+        out.
         """
         await self._sites.replica(site)
         now = self._clocks.of(site).now_ms()

@@ -16,7 +16,7 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.departures import AwayReason, handle_away
-from matcher.store.clock import Clock
+from matcher.store.clock import GRACE_MS, Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind
 from matcher.store.reservations import ReservationStore
@@ -27,12 +27,10 @@ BATCH: Final = 100
 AT_ONCE: Final = 16
 """Timers that are written together. One after the other, each waits for the store and for a turn of a busy loop: chaos
 saw 10 to 16 a second, and waits that ended 17 s late."""
-GRACE_MS: Final = 5
-"""The local estimate of the store's clock may run ahead by this; a store verb that comes early changes nothing."""
 IDLE_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 0.02
 LOOK_AGAIN_SECONDS: Final = 2.0
-"""Longest sleep without a look at the store's clock: after a step of that clock a deadline is up to so much late."""
+"""Longest sleep without a look at the store's clock: after a step of that clock a deadline may be late by this time."""
 POSTPONED_SECONDS: Final = 30.0
 """How long a deadline that cannot be written, whatever its fault, is left aside for the others."""
 RETRY_SECONDS: Final = 1.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
@@ -36,12 +35,9 @@ from matcher.model.resource_names import agent_name, contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.ledger import Ledger
-from matcher.store.clock import Clocks
+from matcher.store.clock import CALLERS_AHEAD_MS, Clocks
 from matcher.store.outcomes import KnownContact, OutcomeStore
 from matcher.store.praise import PraiseStore, PraiseWrite
-
-CLOCK_MS: Final = 60_000
-"""How far ahead of the store's clock an observation may be: the clocks of machines differ."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -137,7 +133,7 @@ class FeedbackService:
         asked: dict[int, AskedLife] = {}
         for place, (write, record) in enumerate(zip(writes, known, strict=True)):
             latest_ms = max((outcome.observed_ms for outcome in write.outcomes), default=write.observed_ms or 0)
-            if latest_ms > now_ms + CLOCK_MS:
+            if latest_ms > now_ms + CALLERS_AHEAD_MS:
                 found.append(FieldsInvalid([FieldViolation("outcome.observed_time", "is in the future")]))
             elif write.outcomes and not self._ledger.is_on:
                 found.append(LedgerOff())

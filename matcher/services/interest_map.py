@@ -1,4 +1,4 @@
-"""Interest map: places the interests of a pool's agents among the lexicon's, beside the event loop."""
+"""Interest map: places the interests of a pool's agents among the lexicon's, off the event loop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class InterestMapService:
         self._one = asyncio.Lock()
 
     async def interest_map(self, site: str, pool: str, most: int) -> InterestMap:
-        """Return the map of a pool with at most so many interests: those of the most agents first.
+        """Return the map of a pool with at most `most` interests: those of the most agents first.
 
         Raises SiteNotFound, PoolNotFound, or what the encoder raises. The first call of a process encodes the
         landmarks, in five seconds of a core, after all messages. Calls wait for each other.
@@ -99,7 +99,7 @@ class _Survey:
                     self.having.setdefault(text, []).append(name)
 
     def drawn(self, most: int) -> InterestMap:
-        """Return the map with at most so many interests."""
+        """Return the map with at most `most` interests."""
         lexicon = packaged("en")
         ids = tuple(lexicon)
         shown = [(text, place) for text in sorted(self.having, key=self._order) if (place := self.placed[text])]

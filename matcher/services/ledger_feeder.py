@@ -28,11 +28,11 @@ from matcher.store.sites import PAGE, SiteStore
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 1.0
-"""How often the outboxes are looked at: a step is in the ledger after about so long."""
+"""How often the outboxes are looked at: a step is in the ledger after about this time."""
 SITES_A_SECOND: Final = 2_000
 """More sites are looked at less often: a look at an outbox takes the store 2 µs."""
 LEASE_MS: Final = 15_000
-"""A process that has not fed a site for so long has no backlog there, or is dead: another may feed it."""
+"""A process that has not fed a site for this time has no backlog there, or is dead: another may feed it."""
 LONGEST_PAUSE_SECONDS: Final = 15.0
 """Between two tries while the database does not answer."""
 PREPARE_SECONDS: Final = 60.0
@@ -48,9 +48,8 @@ class FeederObserver:
     """What the feeder tells of its work.
 
     on_backlogs: called at every look with the sites whose outbox holds something: the site, how many entries wait, and
-    the age of the oldest in seconds. on_commit: with the
-    number of new steps. on_lost: with a site, and how many entries its full outbox lost. on_refused: for each entry
-    that the database refused, or that cannot be read.
+    the age of the oldest in seconds. on_commit: with the number of new steps. on_lost: with a site, and how many
+    entries its full outbox lost. on_refused: for each entry that the database refused, or that cannot be read.
     """
 
     on_backlogs: Callable[[Sequence[tuple[str, int, float]]], None] = lambda _: None

@@ -20,14 +20,14 @@ from matcher.store.sites import PAGE, Deletion, SiteState, SiteStore
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 2.0
-"""How often the lives of all sites are read. After a restart a deadline is up to so much late, and the reading of its
-site besides."""
+"""How often the lives of all sites are read. After a restart a deadline may be late by this time, and by the
+time that reading its site takes."""
 LEASE_MS: Final = 3 * 2_000
 """A process that has missed three looks is dead, or hangs: another takes over."""
 SOON_MS: Final = 5_000
-"""A site is followed so long before something is due in it: a look, and the time that the reading of a site takes."""
-REST_SECONDS: Final = 60.0
-"""A site in which nothing has been due for so long is not followed any more, unless a call asked for it."""
+"""How long before something is due in a site the site is followed: a look, and the time that reading a site takes."""
+IDLE_SECONDS: Final = 60.0
+"""A site in which nothing has been due for this time is no longer followed, unless a call asked for the site."""
 EXACT_SECONDS: Final = 60.0
 """How often, and at the first look, the deadlines themselves are read: an earlier version's process notes nothing."""
 MOST_OPENING: Final = 16
@@ -35,7 +35,7 @@ MOST_OPENING: Final = 16
 
 
 class SiteWaker:
-    """Follow the sites in which something is due, go on with deletions, and drop what has rested or was removed."""
+    """Follow the sites in which something is due, continue deletions, and drop sites that are idle or were removed."""
 
     def __init__(self, store: SiteStore, sites: SiteRegistry, removal: SiteRemoval, clocks: Clocks) -> None:
         self._store = store
@@ -60,7 +60,7 @@ class SiteWaker:
                         await self.look()
                 except MatcherError as fault:
                     log.warning("sites could not be woken; trying again", why=str(fault))
-                await self._sites.drop_rested(REST_SECONDS)
+                await self._sites.drop_idle(IDLE_SECONDS)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             if leads:

@@ -33,7 +33,7 @@ from matcher.store.trail import ACCESS_KEYS, AuditEntry, TrailStore
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 1.0
-"""How often the sources are looked at: a change is chained after about so long."""
+"""How often the sources are looked at: a change is chained after about this time."""
 SITES_A_SECOND: Final = 2_000
 """More sites are looked at less often, as by the ledger's feeder."""
 LEASE_MS: Final = 15_000

@@ -111,9 +111,9 @@ class WatchService:
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
         """Yield the events of all contacts of a site, or of a pool, each with the place to resume from.
 
-        resume: the events after this place come first; None: only new events, after those of the `last` so many changes
-        that are kept. A sign of life (None) comes first, and
-        after every `sign_seconds` without an event. Raises PoolNotFound, EventsForgotten.
+        resume: the events after this place come first; None: only new events, after those of the `last` kept changes.
+        A sign of life (None) comes first, and after every `sign_seconds` without an event. Raises PoolNotFound,
+        EventsForgotten.
         """
         replica = await self._sites.replica(site)
         if pool is not None:

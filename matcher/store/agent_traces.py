@@ -21,7 +21,7 @@ _DECISION = ("record", "agent", "compared", "seen")
 
 
 class AgentTraceStore:
-    """Remove the traces of an agent who is on the roster no more."""
+    """Remove the traces of an agent who is no longer on the roster."""
 
     def __init__(self, client: StoreClient, traces: TraceStore) -> None:
         self._client = client

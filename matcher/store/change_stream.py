@@ -254,7 +254,7 @@ class ChangeStream:
             log.warning(
                 "another server answers for the site",
                 site=self._site,
-                # At least so many: the new server may have written other events since.
+                # At least this number: the new server may have written other events since.
                 events_lost=max(0, position.roster - end.roster) + max(0, position.load - end.load),
             )
             return False

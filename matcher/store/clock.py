@@ -8,6 +8,10 @@ from typing import Final, Protocol
 
 DRIFT: Final = 0.0005
 """The largest drift between two synchronized clocks: 500 parts per million (RFC 5905, section 11.3)."""
+GRACE_MS: Final = 5
+"""The local estimate of the store's clock may be ahead by this much: a time counts as passed only this much later."""
+CALLERS_AHEAD_MS: Final = 60_000
+"""How far ahead of the store's clock a time that a caller gives may be: the clocks of machines differ."""
 
 
 class Clock(Protocol):

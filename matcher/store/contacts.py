@@ -94,7 +94,7 @@ class LeaveOutcome(StrEnum):
     """The outcome of a request to leave the queue, and what the detail says."""
 
     LEFT = "left"
-    """The contact waits no more; the detail is its state."""
+    """The contact no longer waits; the detail is its state."""
     GONE = "gone"
     """There is no such contact."""
     HELD = "held"
@@ -160,7 +160,7 @@ class ContactStore:
         ]
 
     async def kept(self, site: str, contacts: Sequence[str]) -> list[WaitingContact | UnreadableContact | None]:
-        """Read the records of contacts that wait, in one round trip; None for a contact that waits no more."""
+        """Read the records of contacts that wait, in one round trip; None for a contact that no longer waits."""
         keys = Keys(site)
         commands = [("HGETALL", keys.contact(contact)) for contact in contacts]
         return [_waiting_contact(fields) for fields in await self._connection.pipeline(commands, any_type=True)]

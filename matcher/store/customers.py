@@ -160,7 +160,7 @@ class CustomerStore:
             customer = answer[1].decode()
 
     async def link(self, site: str, handles: Sequence[str], for_ms: int = LEAST_JOINED_MS) -> int:
-        """Join the handles of one customer for so long at least; return how many that customer has now."""
+        """Join the handles of one customer for at least the given time; return how many that customer has now."""
         for _ in range(LINK_TRIES):
             named = list(dict.fromkeys(handles))
             stored = await self.stored(site, named)
@@ -273,7 +273,7 @@ class CustomerStore:
         return stored
 
     async def _customer(self, site: str, handle: str, for_ms: int) -> tuple[str, str]:
-        """Return a handle's digest and the id of its customer; an unknown handle gets a new customer for so long."""
+        """Return a handle's digest and the id of its customer; an unknown handle gets a new customer for that time."""
         while True:
             ((digest, customer),) = await self.stored(site, [handle])
             if customer:
@@ -284,7 +284,7 @@ class CustomerStore:
     async def join(
         self, site: str, customers: Sequence[str], handles: Sequence[Led], for_ms: int, *, asked: bool = False
     ) -> list[Any]:
-        """Join all customers into the first for so long, and lead handles to that customer; return Link's answer.
+        """Join all customers into the first for that time, and lead handles to that customer; return Link's answer.
 
         asked: a caller asked for just this, so that it stands on record in the audit trail.
         """

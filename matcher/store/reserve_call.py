@@ -57,7 +57,7 @@ def reserve_call(
         needs=request.requirements,
         only=request.only,
         head_start_ms=0 if wait is None else wait.head_start_ms,
-        waits_if="full" if or_wait else "kept" if request.lines_up else "",
+        waits_if="full" if or_wait else "kept" if request.may_queue else "",
         idle_ms=request.idle_ms,
         first_ms=request.first_ms,
         release="ON_ACCEPT" if request.keeps_agent else "ON_HOLD",

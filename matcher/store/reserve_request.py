@@ -126,7 +126,7 @@ class ReserveRequest:
     by: str = NO_CALLER
 
     @property
-    def lines_up(self) -> bool:
+    def may_queue(self) -> bool:
         """Whether the contact waits where no agent has free capacity now."""
         return self.waiting is not None and self.waiting.at_once
 

@@ -43,7 +43,7 @@ class RewriteStore:
         return {site.decode(): mark.decode() for site, mark in found.items()}
 
     async def may_rewrite(self, process: str, pause_ms: int) -> bool:
-        """Return whether no process has rewritten for so long; this one has the turn then."""
+        """Return whether no process has rewritten for the pause; if so, this process has the turn."""
         return bool(await self._client.run("SET", REWRITTEN, process, "NX", "PX", pause_ms, name=ROUND_TRIP))
 
     async def compact(self, site: str) -> None:

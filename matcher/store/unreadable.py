@@ -1,4 +1,4 @@
-"""Records that cannot be read: each is left out and said aloud, and costs no other record."""
+"""Records that cannot be read: each is left out and logged, and costs no other record."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ OTHER: Final = "other"
 """The label of every site that is not among the busiest; a site whose id is `other` is counted with them."""
 MOST_NAMED: Final = 20
 COUNTED_AT_ONCE: Final = 1_000
-"""After so many routes the busiest sites are chosen again, and the counts are halved: an hour ago counts for little."""
+"""After this number of routes the busiest sites are chosen again and counts are halved: an hour ago counts little."""
 AHEAD: Final = 2
-"""An unnamed site takes the place of a named one when it has so many times the routes of it: labels that came and went
+"""An unnamed site replaces a named one when it has this many times the named site's routes: labels that came and went
 between two sites of the same size would tear the series of both."""
 
 

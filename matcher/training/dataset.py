@@ -47,18 +47,6 @@ class Dataset:
             whole=None if self.whole is None else self.whole[kept],
         )
 
-    def with_units(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Dataset:
-        """Return the dataset with further units [n, dimension], each of the message [n]."""
-        order = np.argsort(np.concatenate([self.message, message]), kind="stable")
-        stems = [*self.unit_stems, *unit_stems]
-        return replace(
-            self,
-            units=np.concatenate([self.units, units])[order],
-            message=np.concatenate([self.message, message])[order],
-            unit_stems=[stems[at] for at in order.tolist()],
-            whole=None if self.whole is None else np.concatenate([self.whole, np.zeros(len(units), np.bool_)])[order],
-        )
-
 
 def evidence_of(dataset: Dataset, scorer: Scorer) -> Evidence:
     """Compare all units with all interests; `agent` counts message * agents + agent, `unit` over all messages."""

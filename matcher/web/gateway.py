@@ -130,7 +130,7 @@ def fault_response(fault: Fault) -> Response:
 
 
 async def _read(body: bytes, reader: Callable[P, Message], *given: P.args, **named: P.kwargs) -> Message:
-    """Return what a reader makes of a body; of a large body beside the event loop, where others go on."""
+    """Return what a reader makes of a body; of a large body off the event loop, so that other requests go on."""
     if len(body) > SMALL_BYTES:
         return await asyncio.to_thread(reader, *given, **named)
     return reader(*given, **named)

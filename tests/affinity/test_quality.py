@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.affinity.scorer import Scorer
 from matcher.evaluation.datasets import dataset_of
 from matcher.evaluation.floor_check import check_floor
 from matcher.evaluation.production import Production
 from matcher.evaluation.suite import Suite, read_suite
-from matcher.training.dataset import evidence_of, hits_of
+from matcher.training.dataset import Dataset, evidence_of, hits_of
 from tests.evaluation.conftest import silent
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -24,6 +27,22 @@ async def recall(serving: Production, suite: Suite, scorer: Scorer) -> float:
     """Return recall at 1 over a suite's messages."""
     await serving.encode_suite(suite, silent)
     return float(hits_of(dataset_of(serving, suite), scorer).mean())
+
+
+def with_units(
+    dataset: Dataset, units: NDArray[np.float32], message: NDArray[np.intp], unit_stems: Sequence[Sequence[str]]
+) -> Dataset:
+    """Return a dataset with further units [n, dimension], each of the message [n]."""
+    order = np.argsort(np.concatenate([dataset.message, message]), kind="stable")
+    stems = [*dataset.unit_stems, *unit_stems]
+    whole = dataset.whole
+    return replace(
+        dataset,
+        units=np.concatenate([dataset.units, units])[order],
+        message=np.concatenate([dataset.message, message])[order],
+        unit_stems=[stems[at] for at in order.tolist()],
+        whole=None if whole is None else np.concatenate([whole, np.zeros(len(units), np.bool_)])[order],
+    )
 
 
 async def test_the_default_model_has_a_learned_scorer(serving: Production) -> None:
@@ -63,8 +82,8 @@ async def test_a_request_before_the_interest_changes_little(serving: Production)
     request = serving.read("My order number 4471 has not arrived yet.")
     evidence = evidence_of(dataset, serving.scorer)
     messages = np.arange(len(dataset.relevant))
-    longer = dataset.with_units(
-        np.repeat(request.vectors, len(messages), axis=0), messages, list(request.stems) * len(messages)
+    longer = with_units(
+        dataset, np.repeat(request.vectors, len(messages), axis=0), messages, list(request.stems) * len(messages)
     )
     assert len(evidence_of(longer, serving.scorer).unit) >= len(evidence.unit)
     assert float(hits_of(longer, serving.scorer).mean()) >= 0.95 * before

@@ -122,7 +122,7 @@ async def test_of_a_thousand_sites_one_with_something_due_is_followed_at_six_rou
     await stage.connection.close()
 
 
-async def test_a_site_that_has_rested_is_dropped_unless_a_call_asked_for_it(process: Process, url: str) -> None:
+async def test_an_idle_site_is_dropped_unless_a_call_asked_for_it(process: Process, url: str) -> None:
     """Two sites with a contact that waits are followed; after it has left, only the site of the call stays."""
     stages = [Stage(StoreClient(url), f"site010{number}") for number in range(2)]
     for stage in stages:
@@ -130,14 +130,14 @@ async def test_a_site_that_has_rested_is_dropped_unless_a_call_asked_for_it(proc
     await process.waker.look()
     replicas = {replica.site: replica for replica in process.sites}
     assert sorted(replicas) == ["site0100", "site0101"]
-    await process.sites.drop_rested(60.0)
+    await process.sites.drop_idle(60.0)
     assert process.followed == sorted(replicas), "something was due a moment ago"
     await process.sites.replica("site0101")
     for stage in stages:
         await stage.contacts.leave(stage.site, "c", "CANCELED")  # type: ignore[arg-type]
         await stage.connection.close()
     await process.waker.look()
-    await process.sites.drop_rested(0.0)
+    await process.sites.drop_idle(0.0)
     assert process.followed == ["site0101"]
     assert [replica.closed for replica in replicas.values()] == [True, False]  # type: ignore[attr-defined]
 

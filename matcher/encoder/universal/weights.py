@@ -13,7 +13,7 @@ from matcher.encoder.model_source import UNIVERSAL_WEIGHTS
 
 DIMENSION: Final = 512
 CHUNKS: Final = 17
-"""Pieces are dealt out in turn to so many chunks, each quantised with a scale and an offset of its own."""
+"""Pieces are dealt out in turn to this number of chunks, each quantised with a scale and an offset of its own."""
 
 Floats = NDArray[np.float32]
 

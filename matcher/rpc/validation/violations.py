@@ -39,7 +39,7 @@ MOST_NEAREST: Final = 4
 MOST_PATHS: Final = 64
 """Paths of a mask: four times as many as any resource has fields."""
 MOST_NOTED: Final = 32
-"""Violations that an answer names; further ones are counted. An answer holds about so many."""
+"""Violations that an answer names; further ones are counted. An answer has room for about this number."""
 
 MISSING: Final = "is missing"
 _KEY_OF_ENTRY: Final = re.compile(r"-?[0-9]{1,16}\|[A-Za-z0-9_.:~@<>+=,/-]{1,128}").fullmatch

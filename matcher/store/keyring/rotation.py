@@ -11,7 +11,7 @@ from matcher.store.keyring.key_record import KeyInUse, KeysInUse
 from matcher.store.keyring.secret_keys import SECRET_ID, Purpose, SecretKey, is_day
 
 FOLLOW_MS: Final = 5_000
-"""After so long every process works with the key that was put into use: each reads the record every two seconds."""
+"""After this time every process works with the key that was put into use: each reads the record every two seconds."""
 
 
 def with_days(in_use: KeysInUse, now_ms: int) -> KeysInUse:

@@ -19,7 +19,7 @@ class BlockingReader:
         self._connection: MultiplexedConnection | None = None
 
     async def run(self, command: tuple[Any, ...], longest_block_seconds: float) -> Any:
-        """Run a command that may block for so long. Raises StoreUnavailable: nothing is sent again."""
+        """Run a command that may block for the given time. Raises StoreUnavailable: nothing is sent again."""
         servers = self._failover.servers
         try:
             if self._connection is None:

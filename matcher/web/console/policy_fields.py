@@ -135,14 +135,14 @@ GROUPS: Final = (
                 "max_missed",
                 Kind.COUNT,
                 "Missed offers",
-                "After so many missed offers in a row an agent is set away. 0: never.",
+                "After this number of missed offers in a row an agent is set away. 0: never.",
                 "3",
             ),
             Field(
                 "max_declined",
                 Kind.COUNT,
                 "Declined offers",
-                "After so many declined offers in a row an agent is set away. 0: never.",
+                "After this number of declined offers in a row an agent is set away. 0: never.",
                 "never",
             ),
             Field(

@@ -17,7 +17,7 @@ MOST: Final = 200
 CHANGES: Final = 5_000
 """Changes of the site that are looked through for decisions."""
 QUIET_SECONDS: Final = 0.7
-"""After so long without an event the stream has told what was before."""
+"""After this time without an event the stream has sent all earlier events."""
 READ_SECONDS: Final = 5.0
 AT_ONCE: Final = 16
 PAGES: Final = 5

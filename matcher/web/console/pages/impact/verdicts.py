@@ -10,7 +10,7 @@ from typing import Final
 from matcher.v1 import impact_pb2 as pb
 
 LEAST_OUTCOMES: Final = 100
-"""Below so many outcomes in an arm the service gives no interval."""
+"""Below this number of outcomes in an arm the service gives no interval."""
 
 
 class Verdict(StrEnum):

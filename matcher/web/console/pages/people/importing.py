@@ -77,7 +77,7 @@ async def _looked_at(visitor: Visitor, upload: Upload, said: str = "") -> Respon
 
 
 async def _roster(upload: Upload) -> RosterFile:
-    """Read a file beside the event loop: 8 MiB take seconds."""
+    """Read a file off the event loop: 8 MiB take seconds."""
     return await asyncio.to_thread(
         read, upload.data, upload.form, upload.site, with_status=upload.with_status, as_is=upload.as_is
     )

@@ -15,7 +15,7 @@ SILENT: Final[Mapping[int, str]] = {
     SMALL_TALK: "It says nothing about a topic. Name the thing: what, where, with which tool, since when.",
 }
 MANY: Final = 5
-"""An interest that so many other people of the pool share hardly tells them apart."""
+"""An interest that this number of other people of the pool share hardly tells them apart."""
 SHORT: Final = 3
 LONG: Final = 160
 GENERAL: Final = frozenset(
