@@ -144,10 +144,11 @@ class TrailFollower:
     async def drain(self, site: str) -> None:
         """Chain all that one site wrote; "": what the access keys wrote. Also for a site that is being deleted."""
         for _ in range(TRIES):
+            # The head first: it has moved where another process chains what is read here, and nothing is appended.
+            state = await self._store.state()
             uid, entries = await self._store.entries(site)
             if not entries:
                 return
-            state = await self._store.state()
             source = f"{site}|{uid}"
             new, lost = _not_taken(entries, state.taken.get(source, ""))
             if new:

@@ -76,12 +76,16 @@ class TrailStore:
         return [(site, length) for site, length in zip(sites, lengths, strict=True) if length]
 
     async def entries(self, site: str) -> tuple[str, list[AuditEntry]]:
-        """Read the next entries of a site, and the uid of its life."""
-        uid = b""
-        if site != ACCESS_KEYS:
-            uid = await self._connection.run("HGET", Keys(site).life, "uid", name=ROUND_TRIP) or b""
-        found = await self._connection.run("XRANGE", _audit(site), "-", "+", "COUNT", PAGE, name=ROUND_TRIP)
-        return uid.decode(), [AuditEntry(_number(number), said[b"e"]) for number, said in found]
+        """Read the next entries of a site, and the uid of its life; none where the life ends meanwhile."""
+        read = ("XRANGE", _audit(site), "-", "+", "COUNT", PAGE)
+        if site == ACCESS_KEYS:
+            uid, found = b"", await self._connection.run(*read, name=ROUND_TRIP)
+        else:
+            life = ("HGET", Keys(site).life, "uid")
+            uid, found, still = await self._connection.pipeline([life, read, life])
+            if uid != still:
+                return "", []
+        return (uid or b"").decode(), [AuditEntry(_number(number), said[b"e"]) for number, said in found]
 
     async def state(self) -> TrailState:
         """Read the head of the chain."""

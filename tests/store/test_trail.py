@@ -23,7 +23,7 @@ from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import TRAIL, TRAIL_CLEAR, Keys
 from matcher.store.redis.client import StoreClient
 from matcher.store.sites import Deletion, SiteStore
-from matcher.store.trail import TrailStore
+from matcher.store.trail import AuditEntry, TrailStore
 from matcher.telemetry import begin_call
 from tests.store.stage import Stage
 
@@ -125,6 +125,31 @@ async def test_two_followers_at_once_never_fork_the_chain(trail: Trail) -> None:
     last = [one async for one in trail.store.records()][-1]
     assert not await trail.store.append(Head(state.head.number - 1), [last], "x", "1|")
     assert (await trail.verdict()).flaws == ()
+
+
+async def test_what_two_processes_drain_at_once_is_chained_once_and_nothing_counts_as_lost(trail: Trail) -> None:
+    """A deletion drains its site beside the follower: one of them has read entries that the other chains and trims."""
+    await trail.made()
+    store, other = TrailStore(trail.stage.connection), trail.follower
+    read, site = store.entries, trail.stage.site
+
+    async def overtaken(of_site: str) -> tuple[str, list[AuditEntry]]:
+        found = await read(of_site)
+        if found[1]:
+            await trail.stage.put("late-" + agent)
+            await other.drain(of_site)
+        return found
+
+    store.entries = overtaken  # type: ignore[method-assign,assignment]
+    slow = TrailFollower(store, SiteStore(trail.stage.connection, 100), KEYS)
+    before = await trail.records()
+    for agent in ("cid", "dee"):
+        await trail.stage.put(agent)
+        await slow.drain(site)
+    await trail.stage.put("eve")
+    records = (await trail.records())[len(before) :]
+    assert [said(one)[2].rpartition("/")[2] for one in records] == ["cid", "late-cid", "dee", "late-dee", "eve"]
+    assert [record.lost for one in records if (record := one.record()) is not None] == [0] * 5
 
 
 async def test_an_agent_s_own_status_is_not_on_record(trail: Trail) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from matcher.errors import PoolNotFound
@@ -229,3 +231,19 @@ async def test_a_contact_that_waits_keeps_the_pool_s_uid(lawful: Stage) -> None:
     assert pool is not None
     assert isinstance(await lawful.line_up("c", None, pool_uid=pool.uid), Enqueued)
     assert (await lawful.contact("c")).pool_uid == pool.uid
+
+
+async def test_a_missed_offer_of_a_removed_agent_is_not_counted_for_the_next_one_of_the_id(plain_stage: Stage) -> None:
+    """The offer had lapsed, and nobody had written that yet, when the agent was removed and another one got the id."""
+    stage = plain_stage
+    await stage.put("bea")
+    held = await stage.hold("bea", hold_ms=1)
+    await asyncio.sleep(0.01)
+    new = await hired_again(stage, "bea")
+    assert await stage.expire(held.id, max_missed=1) == "PENDING"
+    now = await stage.agent("bea")
+    assert (now.status, now.idle_since_ms) == (AgentStatus.ONLINE, new.idle_since_ms)
+    again = await stage.hold("bea", hold_ms=1)
+    await asyncio.sleep(0.01)
+    assert await stage.expire(again.id, max_missed=1) == "PENDING"
+    assert (await stage.agent("bea")).status is AgentStatus.AWAY

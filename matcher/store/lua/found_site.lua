@@ -8,6 +8,12 @@ local function found_site(key, arg)
     local left = redis.call('EXISTS', key.pools, key.agents, key.contacts, key.roster) > 0
     life.uid, life.state = arg.uid, left and 'DELETING' or 'ACTIVE'
     redis.call('HSET', key.life, 'uid', life.uid, 'state', life.state)
+    if not left then
+      -- The roster's numbers begin beyond those of every former life: a process that still reads on from the place where
+      -- a former life ended finds a gap, and never takes the events of this life for the next ones of that.
+      local now, micros = clock()
+      redis.call('XADD', key.roster, '0-' .. digits(micros), 'e', 'pool|default|0|' .. digits(now))
+    end
   end
   if life.state ~= 'ACTIVE' then return {'deleting', life.uid} end
   if life.founder and life.founder ~= arg.founder then return {'exists'} end

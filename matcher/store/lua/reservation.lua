@@ -127,6 +127,12 @@ local function count_answered(reservation)
   count_off(reservation.key.asked, 'o', reservation.by, reservation.id)
 end
 
+-- Returns whether the agent is still there. A new agent of the same id is another person, whom nothing of this concerns.
+local function has_agent(reservation)
+  local record = fields(reservation.key.agent, 'status', 'uid')
+  return record.status and is_same(reservation.agent_uid, record)
+end
+
 -- Ends the hold and frees its capacity. `idle_since`: since when the agent is idle; nil: the agent's idle time goes on.
 -- A declined and a missed offer end the idle time, so that who takes no offers does not stay first in line.
 -- A reservation that lapsed ended at its deadline, whenever that is written.
@@ -141,7 +147,7 @@ local function release(reservation, state, idle_since)
   if reservation.state ~= 'PENDING' then redis.call('ZREM', key.timers, 'idle|' .. reservation.id) end
   keep_until(reservation, digits(reservation.now + reservation.keep_ms))
   local since = ''
-  if idle_since and redis.call('EXISTS', key.agent) == 1 then
+  if idle_since and has_agent(reservation) then
     since = digits(idle_since)
     redis.call('HSET', key.agent, 'idle', since)
   end
@@ -170,7 +176,7 @@ end
 -- Returns 'away' where this call set the agent AWAY, because there were `most` in a row (0: never), else ''.
 local function count_lost_offer(reservation, count, most)
   local key, arg = reservation.key, reservation.arg
-  if redis.call('EXISTS', key.agent) == 0 then return '' end
+  if not has_agent(reservation) then return '' end
   local lost = redis.call('HINCRBY', key.agent, count, 1)
   if most == 0 or lost < most then return '' end
   local reason = count .. ' ' .. lost .. ' offers in a row'
