@@ -64,7 +64,7 @@ class Proxy:
         host, _, port = self.target.rpartition(":")
         try:
             from_server, to_server = await asyncio.open_connection(host, int(port))
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # asyncio would log the end of a task that it started
             writer.transport.abort()
             return
         both = [
