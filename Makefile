@@ -93,8 +93,8 @@ fuzz: $(BENCH_SETUP) ## Sends random, mutated and hostile input for five minutes
 chaos-long: $(BENCH_SETUP) ## The same for half an hour: one piece of a long attack, each with a seed of its own; CHAOS="--seed 7"
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos --seconds 1800 --history build/chaos-history.jsonl $(CHAOS)
 
-chaos-minute: setup ## Attacks for a minute with a fixed seed, as a test
-	$(BIN)/python -m pytest -m chaos
+chaos-minute: setup ## Attacks for a minute with a fixed seed: one test of `make test`
+	$(BIN)/python -m pytest tests/chaos/test_minute.py
 
 chaos-bugs: $(BENCH_SETUP) ## Plants bugs into copies of the service and attacks each for seconds; every one of them must be found
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.chaos.bugs

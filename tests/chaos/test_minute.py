@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from benchmarks.chaos import history as h
 from benchmarks.chaos.checker import judge
 from benchmarks.chaos.habits import Habits
@@ -15,7 +13,6 @@ SECONDS = 60.0
 GENTLE = Habits(agents=5, rate=6.0)
 
 
-@pytest.mark.chaos
 async def test_a_minute_of_chaos_breaks_no_law() -> None:
     """Servers and store are killed, paused, cut off and filled; every answer of that minute is kept."""
     settings = {"MATCHER_MODEL_CACHE": str(model_cache())}
