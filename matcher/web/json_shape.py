@@ -70,11 +70,20 @@ def _violations(document: Mapping[str, Any], descriptor: Descriptor, prefix: str
 
 def _of_value(field: FieldDescriptor, value: object, path: str, depth: int) -> Iterator[Violation]:
     inner: Descriptor | None = field.message_type
-    if value is None or inner is None or is_well_known(inner):
+    if value is None:
+        return
+    if inner is None or is_well_known(inner):
+        if any(
+            isinstance(text, str) and _is_lax(field, text) for text in (value if isinstance(value, list) else [value])
+        ):
+            yield Violation(path, _expected_of(field))
         return
     if inner.GetOptions().map_entry:
         if not isinstance(value, dict):
             yield Violation(path, "is not an object")
+            return
+        for name, item in value.items():
+            yield from _of_value(inner.fields_by_name["value"], item, f"{path}[{name[:64]}]", depth)
     elif not field.is_repeated:
         yield from _of_object(value, inner, path, depth)
     elif not isinstance(value, list):
@@ -82,6 +91,19 @@ def _of_value(field: FieldDescriptor, value: object, path: str, depth: int) -> I
     else:
         for number, item in enumerate(value):
             yield from _of_object(item, inner, f"{path}[{number}]", depth)
+
+
+def _is_lax(field: FieldDescriptor, text: str) -> bool:
+    """Return whether json_format would read a number, a duration or a time that JSON's own readers do not.
+
+    It reads texts by Python's int and float, which take the digits of every script, "1_000" and " 1".
+    """
+    if field.enum_type is not None:
+        return not text.isascii()
+    timed = field.message_type is not None and field.message_type.name in _TIMES
+    if not timed and field.cpp_type not in _NUMBERS | _FRACTIONS:
+        return False
+    return not text.isascii() or "_" in text or text != text.strip()
 
 
 def _of_object(value: object, descriptor: Descriptor, path: str, depth: int) -> Iterator[Violation]:
@@ -105,6 +127,8 @@ def _fault_of(text: str, descriptor: Descriptor, prefix: str) -> Fault:
     return fields_invalid([Violation(prefix + ".".join(names), _expected(descriptor, names))])
 
 
+_TIMES: Final = {"Duration": 'a duration, such as "90s"', "Timestamp": 'a time, such as "2026-01-31T12:00:00Z"'}
+_FRACTIONS: Final = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 _NUMBERS: Final = {
     FieldDescriptor.CPPTYPE_INT32,
     FieldDescriptor.CPPTYPE_INT64,
@@ -119,11 +143,12 @@ def _expected(descriptor: Descriptor, names: list[str]) -> str:
     for name in names:
         field = inner.fields_by_name.get(name) if inner is not None else None
         inner = field.message_type if field is not None else None
-    if field is None:
-        return "cannot be read"
+    return "cannot be read" if field is None else _expected_of(field)
+
+
+def _expected_of(field: FieldDescriptor) -> str:
     if field.message_type is not None:
-        kinds = {"Duration": 'a duration, such as "90s"', "Timestamp": 'a time, such as "2026-01-31T12:00:00Z"'}
-        one = kinds.get(field.message_type.name, "a text of names, separated by commas")
+        one = _TIMES.get(field.message_type.name, "a text of names, separated by commas")
     elif field.enum_type is not None:
         values = [value.name for value in field.enum_type.values if value.number]
         one = f"one of {', '.join(values[:24])}"

@@ -110,6 +110,14 @@ async def test_a_wrong_credential_is_refused_and_not_repeated(guarded: Guarded, 
     assert guarded.doubles.calls() == []
 
 
+async def test_a_call_that_shows_two_credentials_is_refused(guarded: Guarded) -> None:
+    """Also where both count: who is on the way may have checked the other one."""
+    for second in ("Bearer right", "Bearer wrong", ""):
+        refused = await failure(guarded.people.GetAgent(AGENT, metadata=(*AS_OBSERVER, ("authorization", second))))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_WRONG")
+    assert guarded.doubles.calls() == []
+
+
 async def test_the_principal_stands_in_the_context_of_the_call(guarded: Guarded) -> None:
     """The services see who calls; the next call on the connection has its own principal."""
     seen: list[Principal] = []

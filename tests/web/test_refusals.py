@@ -29,6 +29,16 @@ ROUTE = "/v1/sites/default/contacts:route"
         ({"message": {"requiredSkills": [{"minLevel": "x"}]}}, None),
         ({"message": {"text": 5}}, {"message.text": "is not a text"}),
         ({"wait": 1}, {"wait": "is not true or false"}),
+        ({"waitDuration": "\u0665s"}, {"wait_duration": 'is not a duration, such as "90s"'}),
+        ({"waitDuration": "1_0s"}, {"wait_duration": 'is not a duration, such as "90s"'}),
+        (
+            {"message": {"requiredSkills": [{"level": "1_0"}]}},
+            {"message.required_skills[0].level": "is not a whole number"},
+        ),
+        (
+            {"message": {"requiredSkills": [{"level": "\u0665"}]}},
+            {"message.required_skills[0].level": "is not a whole number"},
+        ),
         ({"waitDuration": "soon"}, {"wait_duration": 'is not a duration, such as "90s"'}),
         (
             {"contactId": "a", "contact_id": "a"},
@@ -42,6 +52,20 @@ async def test_a_wrong_field_is_named_by_its_path(gateway: Gateway, body: object
     got = await gateway.ask("POST", ROUTE, body)
     assert (got.code, got.reason) == (400, "FIELDS_INVALID")
     assert wrong is None or got.wrong == wrong
+
+
+@pytest.mark.parametrize("query", ["pageSize=%D9%A5", "pageSize=1_0", "pageSize=%205", "status=%D9%A1"])
+async def test_a_number_in_a_query_has_the_digits_of_json(gateway: Gateway, query: str) -> None:
+    """Others on the way would read none, or another one."""
+    got = await gateway.ask("GET", f"/v1/sites/default/agents?{query}")
+    assert (got.code, got.reason, len(got.wrong)) == (400, "FIELDS_INVALID", 1)
+
+
+async def test_a_number_in_a_map_has_the_digits_of_json(gateway: Gateway) -> None:
+    """The entry is named."""
+    outcome = {"source": "crm", "metrics": {"minutes": "1_0"}}
+    got = await gateway.ask("POST", "/v1/sites/default/contacts/c/outcomes", {"outcome": outcome})
+    assert (got.code, got.wrong) == (400, {"outcome.metrics[minutes]": "is not a number"})
 
 
 @pytest.mark.parametrize(

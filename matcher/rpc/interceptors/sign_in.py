@@ -101,12 +101,15 @@ class SignIn:
             ended.cancel()
 
     def _credentials(self, context: Context) -> Credentials:
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization":
-                text = value if isinstance(value, str) else value.decode("latin-1")
-                if text[: len(_SCHEME)].lower() != _SCHEME:
-                    raise CredentialsWrong("call", "its `authorization` does not begin with `Bearer `")
-                return Credentials(text[len(_SCHEME) :].strip())
+        shown = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+        if len(shown) > 1:
+            # Somebody on the way may have read the other one.
+            raise CredentialsWrong("call", "it has more than one `authorization`")
+        for value in shown:
+            text = value if isinstance(value, str) else value.decode("latin-1")
+            if text[: len(_SCHEME)].lower() != _SCHEME:
+                raise CredentialsWrong("call", "its `authorization` does not begin with `Bearer `")
+            return Credentials(text[len(_SCHEME) :].strip())
         if not self._certificates:
             return Credentials()
         presented = context.auth_context().get(_CERTIFICATE, ())
