@@ -20,6 +20,7 @@ from benchmarks.chaos.play import Attack, Played, play
 from benchmarks.chaos.processes import ROOT
 from benchmarks.chaos.report import OUT, write_report
 from benchmarks.chaos.verdict import Breach, Verdict
+from benchmarks.record_file import write_records
 
 NAMED: Final = 20
 LOSSES: Final = 0.06
@@ -43,7 +44,7 @@ def main() -> int:
         print(f"{topology}, {seconds:.0f} s")
         piece = asyncio.run(play(_attack(options, topology, seconds, kinds), print))
         if options.history is not None:
-            h.write(options.history.with_stem(f"{options.history.stem}-{number}-{topology}"), piece.records)
+            write_records(options.history.with_stem(f"{options.history.stem}-{number}-{topology}"), piece.records)
         verdict = judge(piece.records)
         _name(verdict.breaches)
         for line in (*piece.failures[:NAMED], *piece.logged[:NAMED]):

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from benchmarks.record_file import write_records
 from benchmarks.simulate import history
 from benchmarks.simulate.checker import judge
 from benchmarks.simulate.day import PlayedDay, play
@@ -95,7 +96,7 @@ def main() -> int:
     with Display(console) as display:
         played = asyncio.run(play(plan, display.show))
     if options.history is not None:
-        history.write(options.history, played.records)
+        write_records(options.history, played.records)
     verdict = judge(played.records)
     results = figures(plan, played, verdict)
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,14 @@ be compared with theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
+from benchmarks.record_file import read_records
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 
 
@@ -263,18 +264,6 @@ Record: TypeAlias = (
 )
 
 
-def write(path: Path, records: Iterable[Record]) -> None:
-    """Write a history, one record a line."""
-    encode = msgspec.json.Encoder().encode
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for record in records:
-            file.write(encode(record) + b"\n")
-
-
 def read(path: Path) -> Iterator[Record]:
-    """Yield the records of a history."""
-    decoder = msgspec.json.Decoder(Record)
-    with path.open("rb") as file:
-        for line in file:
-            yield decoder.decode(line)
+    """Yield the records of a history's file, which `write_records` wrote."""
+    return read_records(path, msgspec.json.Decoder(Record))

@@ -25,6 +25,13 @@ KEPT: Final[Mapping[int, str]] = {
 }
 
 
+def summarise(session: Session, counts: Mapping[str, int], actions: Sequence[str], *, dry_run: bool) -> None:
+    """Show how many rows of an import came to which action."""
+    if session.as_json:
+        session.write_json({"summary": {name.lower(): counts[name] for name in actions}, "dry_run": dry_run})
+    session.say(_in_words(counts, actions, dry_run=dry_run))
+
+
 class Report:
     """Reports the rows of one import; unit: what they are counted by, "line" or "entry"."""
 
@@ -126,8 +133,12 @@ class Report:
             return
         if lost and self._dry_run:
             self._session.say(f"would be lost: {', '.join(_entries(count, field) for field, count in lost.items())}")
-        counts = ", ".join(f"{self._counts[name]} {name.lower()}" for name in ACTIONS if self._counts[name])
-        self._session.say(f"{counts or 'no rows'}{' (dry run: nothing written)' if self._dry_run else ''}")
+        self._session.say(_in_words(self._counts, ACTIONS, dry_run=self._dry_run))
+
+
+def _in_words(counts: Mapping[str, int], actions: Sequence[str], *, dry_run: bool) -> str:
+    shown = ", ".join(f"{counts[name]} {name.lower()}" for name in actions if counts[name])
+    return f"{shown or 'no rows'}{' (dry run: nothing written)' if dry_run else ''}"
 
 
 def file_field(field: str) -> str:

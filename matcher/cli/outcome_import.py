@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from matcher.cli.file_access import form_of, read_bytes
+from matcher.cli.import_report import summarise
 from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session
 from matcher.client import MatcherCallError, Violation
@@ -46,10 +47,7 @@ async def import_outcomes(
                 for row, result in zip(part, results, strict=True):
                     _report(session, outcomes.unit, row, result, counts)
                     step()
-    if session.as_json:
-        session.write_json({"summary": {name.lower(): counts[name] for name in ACTIONS}, "dry_run": dry_run})
-    told = ", ".join(f"{counts[name]} {name.lower()}" for name in ACTIONS if counts[name])
-    session.say(f"{told or 'no rows'}{' (dry run: nothing written)' if dry_run else ''}")
+    summarise(session, counts, ACTIONS, dry_run=dry_run)
     return 1 if counts["REJECTED"] else 0
 
 

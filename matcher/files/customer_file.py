@@ -8,15 +8,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from matcher.client import Violation
-from matcher.files import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
+from matcher.files import csv_cells, file_values, roster_csv
 from matcher.files.csv_cells import guarded
 from matcher.files.misread_text import misreading
-from matcher.files.roster_file import UTF8_MARK, Form, as_utf8
+from matcher.files.roster_file import UTF8_MARK, Form, as_utf8, parsed_rows
 from matcher.files.roster_rows import BadRow
 from matcher.v1 import customers_pb2 as pb
 
@@ -62,7 +63,7 @@ def read_customers(data: bytes, form: Form) -> CustomerFile:
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
     lines: dict[str, int] = {}
-    unit, rows = _parsed(data, form)
+    unit, rows = parsed_rows(data, form, partial(roster_csv.read_table, key="handles", record_of=_cells))
     for parsed in rows:
         if isinstance(parsed, BadRow):
             bad.append(parsed)
@@ -131,18 +132,6 @@ def _cell(value: object) -> str:
         plain = csv_cells.list_cell(value) if all(value) else json.dumps(value, ensure_ascii=False)
         return guarded(plain)
     return guarded(("true" if value else "false") if isinstance(value, bool) else csv_cells.text_cell(str(value)))
-
-
-ParsedRow = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
-
-
-def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:
-    """Return what the rows of a file are counted by, and the rows."""
-    if form is Form.CSV:
-        return "line", roster_csv.read_table(data, "handles", _cells)
-    if roster_json.is_array(data):
-        return "entry", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_json.read_entries(data))
-    return "line", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data))
 
 
 def _cells(by_column: Mapping[str, str], _wrong: list[Violation]) -> dict[str, object]:

@@ -5,15 +5,16 @@ A record has the contact, the source, and what became of the contact. The format
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
 from matcher.client import Violation
-from matcher.files import csv_cells, file_values, roster_csv, roster_json, roster_jsonl
-from matcher.files.roster_file import Form, as_utf8
+from matcher.files import csv_cells, file_values, roster_csv
+from matcher.files.roster_file import Form, as_utf8, parsed_rows
 from matcher.files.roster_rows import BadRow
 from matcher.v1 import feedback_pb2 as pb
 
@@ -47,8 +48,6 @@ NAMES: Final[Mapping[str, str]] = {
 """Fields of the API by their names in a file, where they differ by more than "outcome."."""
 RECOMMENDATIONS: Final = ("PROMOTED", "WARNED", "NEITHER")
 
-ParsedRow = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
-
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
@@ -77,7 +76,7 @@ def read_outcomes(data: bytes, form: Form, source: str = "") -> OutcomeFile:
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
     lines: dict[tuple[str, str, str], int] = {}
-    unit, rows = _parsed(data, form)
+    unit, rows = parsed_rows(data, form, partial(roster_csv.read_table, key="contact", record_of=_cells))
     for parsed in rows:
         if isinstance(parsed, BadRow):
             bad.append(parsed)
@@ -104,15 +103,6 @@ def read_outcomes(data: bytes, form: Form, source: str = "") -> OutcomeFile:
 def file_field(field: str) -> str:
     """Return the name in the file of a field of the API."""
     return NAMES.get(field, field.removeprefix("outcome."))
-
-
-def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:
-    """Return what the rows of a file are counted by, and the rows."""
-    if form is Form.CSV:
-        return "line", roster_csv.read_table(data, "contact", _cells)
-    if roster_json.is_array(data):
-        return "entry", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_json.read_entries(data))
-    return "line", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data))
 
 
 def _cells(by_column: Mapping[str, str], _wrong: list[Violation]) -> dict[str, object]:

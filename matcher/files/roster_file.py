@@ -79,7 +79,7 @@ def read_roster(
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
     lines: dict[str, int] = {}
-    unit, rows = _parsed(data, form)
+    unit, rows = parsed_rows(data, form, roster_csv.read_rows)
     for parsed in rows:
         if isinstance(parsed, BadRow):
             bad.append(parsed)
@@ -125,10 +125,12 @@ def _encoding(data: bytes) -> str:
     return "utf-16-be" if first[0] == second[0] == 0 < first[1] else ""
 
 
-def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:
-    """Return what the rows of a file are counted by, and the rows."""
+def parsed_rows(
+    data: bytes, form: Form, csv_rows: Callable[[bytes], Iterator[ParsedRow]]
+) -> tuple[str, Iterator[ParsedRow]]:
+    """Return what the rows of a file are counted by, "line" or "entry", and the rows; csv_rows: reads those of CSV."""
     if form is Form.CSV:
-        return "line", roster_csv.read_rows(data)
+        return "line", csv_rows(data)
     if roster_json.is_array(data):
         return "entry", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_json.read_entries(data))
     return "line", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data))

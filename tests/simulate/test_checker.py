@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.record_file import write_records
 from benchmarks.simulate import history as h
 from benchmarks.simulate.checker import judge
 from benchmarks.simulate.history import Ending, Outcome, Verb
@@ -59,7 +60,7 @@ def test_a_day_without_a_broken_law_is_clean(case: Case, tmp_path: Path) -> None
     verdict = judge(case.records)
     assert verdict.clean, verdict.breaches
     assert (verdict.figures["contacts"], verdict.figures["queued"]) == (2, 1)
-    h.write(tmp_path / "history.jsonl", case.records)
+    write_records(tmp_path / "history.jsonl", case.records)
     assert judge(h.read(tmp_path / "history.jsonl")) == verdict
 
 
