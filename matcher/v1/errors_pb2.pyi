@@ -111,8 +111,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"resource": "sites/default/agents/maya", "etag": "W/\\"7\\""}.
     """
     WATCHER_TOO_SLOW: _ErrorReason.ValueType  # 41
-    """ABORTED: so many events waited for the watcher that its stream was ended: it read too slowly, or the server has more
-    watchers than it can tell. Resume after the last answer that was read.
+    """ABORTED: the stream was ended because too many events waited for its watcher, which read too slowly, or because the
+    server has more watchers than it can send events to. Resume after the last answer that was read.
     Example: {"limit": "1024"}.
     """
     EVENTS_FORGOTTEN: _ErrorReason.ValueType  # 42
@@ -308,8 +308,8 @@ ETAG_MISMATCH: ErrorReason.ValueType  # 40
 Example: {"resource": "sites/default/agents/maya", "etag": "W/\\"7\\""}.
 """
 WATCHER_TOO_SLOW: ErrorReason.ValueType  # 41
-"""ABORTED: so many events waited for the watcher that its stream was ended: it read too slowly, or the server has more
-watchers than it can tell. Resume after the last answer that was read.
+"""ABORTED: the stream was ended because too many events waited for its watcher, which read too slowly, or because the
+server has more watchers than it can send events to. Resume after the last answer that was read.
 Example: {"limit": "1024"}.
 """
 EVENTS_FORGOTTEN: ErrorReason.ValueType  # 42

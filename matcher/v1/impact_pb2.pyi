@@ -685,7 +685,7 @@ class ImpactPlan(_message.Message):
     contacts: _builtins.int
     """The contacts of the main estimate, of both arms; unset where it cannot be shown at all."""
     days: _builtins.int
-    """The days in which so many come."""
+    """The days in which that number of contacts comes."""
     def __init__(
         self,
         *,

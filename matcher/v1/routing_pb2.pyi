@@ -33,7 +33,7 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     PENDING: _ReservationState.ValueType  # 1
     """Offered to the agent, who has not answered yet."""
     ACCEPTED: _ReservationState.ValueType  # 2
-    """The agent accepted it; the conversation goes on."""
+    """The agent accepted the offer; the conversation goes on."""
     WRAPPING: _ReservationState.ValueType  # 3
     """The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
     COMPLETED, also after a transfer, CANCELED or EXPIRED.
@@ -43,7 +43,7 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     DECLINED: _ReservationState.ValueType  # 5
     """The agent declined it."""
     EXPIRED: _ReservationState.ValueType  # 6
-    """Its deadline passed."""
+    """The reservation's deadline passed."""
     CANCELED: _ReservationState.ValueType  # 7
     """It was canceled."""
 
@@ -55,7 +55,7 @@ RESERVATION_STATE_UNSPECIFIED: ReservationState.ValueType  # 0
 PENDING: ReservationState.ValueType  # 1
 """Offered to the agent, who has not answered yet."""
 ACCEPTED: ReservationState.ValueType  # 2
-"""The agent accepted it; the conversation goes on."""
+"""The agent accepted the offer; the conversation goes on."""
 WRAPPING: ReservationState.ValueType  # 3
 """The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
 COMPLETED, also after a transfer, CANCELED or EXPIRED.
@@ -65,7 +65,7 @@ COMPLETED: ReservationState.ValueType  # 4
 DECLINED: ReservationState.ValueType  # 5
 """The agent declined it."""
 EXPIRED: ReservationState.ValueType  # 6
-"""Its deadline passed."""
+"""The reservation's deadline passed."""
 CANCELED: ReservationState.ValueType  # 7
 """It was canceled."""
 Global___ReservationState: _TypeAlias = ReservationState  # noqa: Y015
@@ -79,24 +79,24 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     CONTACT_STATE_UNSPECIFIED: _ContactState.ValueType  # 0
     """Never sent."""
     CONTACT_QUEUED: _ContactState.ValueType  # 1
-    """It waits in the queue: an agent is offered it as soon as one is free."""
+    """The contact waits in the queue: an agent is offered the contact as soon as an agent is free."""
     CONTACT_RESERVED: _ContactState.ValueType  # 2
-    """An agent is reserved for it and has not accepted yet."""
+    """An agent is reserved for the contact and has not accepted yet."""
     CONTACT_ASSIGNED: _ContactState.ValueType  # 3
-    """An agent accepted it and talks with the customer."""
+    """An agent accepted the contact and talks with the customer."""
     CONTACT_CLOSED: _ContactState.ValueType  # 4
     """The conversation has ended."""
     CONTACT_CANCELED: _ContactState.ValueType  # 5
     """It was canceled."""
     CONTACT_EXPIRED: _ContactState.ValueType  # 6
-    """It waited too long, or the conversation's deadline passed."""
+    """The contact waited too long, or the conversation's deadline passed."""
     CONTACT_QUARANTINED: _ContactState.ValueType  # 7
-    """It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
-    nobody. It can be routed again or canceled; else it expires when its wait is over.
+    """The contact waited, and its record cannot be read or its message cannot be opened or encoded: the contact is kept
+    aside and offered to nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
     CONTACT_RETURNED: _ContactState.ValueType  # 8
-    """It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing, or
-    its agent was removed or never answered. It can be routed again under its id or canceled; else it is forgotten after
+    """The contact has no agent and no place in the queue: it may not wait, and its offer came to nothing, or its agent was
+    removed or never answered. It can be routed again under its id or canceled; else it is forgotten after
     MATCHER_KEEP_SECONDS.
     """
 
@@ -106,24 +106,24 @@ class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
 CONTACT_STATE_UNSPECIFIED: ContactState.ValueType  # 0
 """Never sent."""
 CONTACT_QUEUED: ContactState.ValueType  # 1
-"""It waits in the queue: an agent is offered it as soon as one is free."""
+"""The contact waits in the queue: an agent is offered the contact as soon as an agent is free."""
 CONTACT_RESERVED: ContactState.ValueType  # 2
-"""An agent is reserved for it and has not accepted yet."""
+"""An agent is reserved for the contact and has not accepted yet."""
 CONTACT_ASSIGNED: ContactState.ValueType  # 3
-"""An agent accepted it and talks with the customer."""
+"""An agent accepted the contact and talks with the customer."""
 CONTACT_CLOSED: ContactState.ValueType  # 4
 """The conversation has ended."""
 CONTACT_CANCELED: ContactState.ValueType  # 5
 """It was canceled."""
 CONTACT_EXPIRED: ContactState.ValueType  # 6
-"""It waited too long, or the conversation's deadline passed."""
+"""The contact waited too long, or the conversation's deadline passed."""
 CONTACT_QUARANTINED: ContactState.ValueType  # 7
-"""It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
-nobody. It can be routed again or canceled; else it expires when its wait is over.
+"""The contact waited, and its record cannot be read or its message cannot be opened or encoded: the contact is kept
+aside and offered to nobody. It can be routed again or canceled; else it expires when its wait is over.
 """
 CONTACT_RETURNED: ContactState.ValueType  # 8
-"""It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing, or
-its agent was removed or never answered. It can be routed again under its id or canceled; else it is forgotten after
+"""The contact has no agent and no place in the queue: it may not wait, and its offer came to nothing, or its agent was
+removed or never answered. It can be routed again under its id or canceled; else it is forgotten after
 MATCHER_KEEP_SECONDS.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
@@ -251,9 +251,9 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_UNSPECIFIED: _Cause.ValueType  # 0
     """The event is no step of the contact: it is a sign of life of WatchContact."""
     CAUSE_OFFERED: _Cause.ValueType  # 1
-    """An agent was reserved for it."""
+    """An agent was reserved for the contact."""
     CAUSE_NOBODY_FREE: _Cause.ValueType  # 2
-    """No agent could take it; it waits."""
+    """No agent could take the contact, which waits."""
     CAUSE_ACCEPTED: _Cause.ValueType  # 3
     """The agent accepted it."""
     CAUSE_DECLINED: _Cause.ValueType  # 4
@@ -267,13 +267,13 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_CANCELED: _Cause.ValueType  # 8
     """The caller canceled it."""
     CAUSE_WAIT_EXPIRED: _Cause.ValueType  # 9
-    """It waited for the longest time allowed."""
+    """The contact waited for the longest time allowed."""
     CAUSE_CONVERSATION_EXPIRED: _Cause.ValueType  # 10
     """The conversation's deadline passed."""
     CAUSE_TRANSFER_ASKED: _Cause.ValueType  # 11
-    """A transfer began; the old agent keeps it until another agent is reserved."""
+    """A transfer began; the old agent keeps the contact until another agent is reserved."""
     CAUSE_TRANSFERRED: _Cause.ValueType  # 12
-    """It was transferred: another agent is reserved for it."""
+    """The contact was transferred: another agent is reserved for it."""
     CAUSE_IDLE: _Cause.ValueType  # 13
     """The conversation was idle for the pool's idle_duration: it no longer counts against the agent's capacity."""
     CAUSE_ACTIVE: _Cause.ValueType  # 14
@@ -281,19 +281,19 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
     """The agent was removed: the contact goes back, from an offer or from the conversation."""
     CAUSE_UNREADABLE: _Cause.ValueType  # 16
-    """Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
+    """The contact's record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
     the contact stays with its agent.
     """
     CAUSE_POOL_REMOVED: _Cause.ValueType  # 17
-    """The pool in which it might wait was removed while an agent had it."""
+    """The pool in which the contact might wait was removed while an agent had the contact."""
     CAUSE_NO_FIRST_RESPONSE: _Cause.ValueType  # 18
-    """The agent accepted it and did not answer within the pool's first_response_duration."""
+    """The agent accepted the contact and did not answer within the pool's first_response_duration."""
     CAUSE_ASSIGNED: _Cause.ValueType  # 19
-    """It was assigned to the agent by hand."""
+    """The contact was assigned to the agent by hand."""
     CAUSE_TRANSFER_OFFERED: _Cause.ValueType  # 20
     """Another agent is offered the contact of a transfer with ON_ACCEPT; the old agent keeps it until the answer."""
     CAUSE_TRANSFER_WITHDRAWN: _Cause.ValueType  # 21
-    """That offer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
+    """The offer of a transfer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
     CAUSE_LOST: _Cause.ValueType  # 22
     """The store lost what it had acknowledged of the contact, as a failover may (docs/stores.md): the reservation that the
     event names, if any, is gone. A contact that the store does not know any more is RETURNED: route it again.
@@ -305,9 +305,9 @@ class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
 CAUSE_UNSPECIFIED: Cause.ValueType  # 0
 """The event is no step of the contact: it is a sign of life of WatchContact."""
 CAUSE_OFFERED: Cause.ValueType  # 1
-"""An agent was reserved for it."""
+"""An agent was reserved for the contact."""
 CAUSE_NOBODY_FREE: Cause.ValueType  # 2
-"""No agent could take it; it waits."""
+"""No agent could take the contact, which waits."""
 CAUSE_ACCEPTED: Cause.ValueType  # 3
 """The agent accepted it."""
 CAUSE_DECLINED: Cause.ValueType  # 4
@@ -321,13 +321,13 @@ CAUSE_COMPLETED: Cause.ValueType  # 7
 CAUSE_CANCELED: Cause.ValueType  # 8
 """The caller canceled it."""
 CAUSE_WAIT_EXPIRED: Cause.ValueType  # 9
-"""It waited for the longest time allowed."""
+"""The contact waited for the longest time allowed."""
 CAUSE_CONVERSATION_EXPIRED: Cause.ValueType  # 10
 """The conversation's deadline passed."""
 CAUSE_TRANSFER_ASKED: Cause.ValueType  # 11
-"""A transfer began; the old agent keeps it until another agent is reserved."""
+"""A transfer began; the old agent keeps the contact until another agent is reserved."""
 CAUSE_TRANSFERRED: Cause.ValueType  # 12
-"""It was transferred: another agent is reserved for it."""
+"""The contact was transferred: another agent is reserved for it."""
 CAUSE_IDLE: Cause.ValueType  # 13
 """The conversation was idle for the pool's idle_duration: it no longer counts against the agent's capacity."""
 CAUSE_ACTIVE: Cause.ValueType  # 14
@@ -335,19 +335,19 @@ CAUSE_ACTIVE: Cause.ValueType  # 14
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
 """The agent was removed: the contact goes back, from an offer or from the conversation."""
 CAUSE_UNREADABLE: Cause.ValueType  # 16
-"""Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
+"""The contact's record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
 the contact stays with its agent.
 """
 CAUSE_POOL_REMOVED: Cause.ValueType  # 17
-"""The pool in which it might wait was removed while an agent had it."""
+"""The pool in which the contact might wait was removed while an agent had the contact."""
 CAUSE_NO_FIRST_RESPONSE: Cause.ValueType  # 18
-"""The agent accepted it and did not answer within the pool's first_response_duration."""
+"""The agent accepted the contact and did not answer within the pool's first_response_duration."""
 CAUSE_ASSIGNED: Cause.ValueType  # 19
-"""It was assigned to the agent by hand."""
+"""The contact was assigned to the agent by hand."""
 CAUSE_TRANSFER_OFFERED: Cause.ValueType  # 20
 """Another agent is offered the contact of a transfer with ON_ACCEPT; the old agent keeps it until the answer."""
 CAUSE_TRANSFER_WITHDRAWN: Cause.ValueType  # 21
-"""That offer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
+"""The offer of a transfer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
 CAUSE_LOST: Cause.ValueType  # 22
 """The store lost what it had acknowledged of the contact, as a failover may (docs/stores.md): the reservation that the
 event names, if any, is gone. A contact that the store does not know any more is RETURNED: route it again.
@@ -1872,8 +1872,7 @@ class SuggestAgentsResponse(_message.Message):
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The candidates in the order in which RouteMessage would choose them for a contact that is not control: the preferred
-        agents first, then an agent who
-        served the customer well where the pool uses that, then the others.
+        agents first, then an agent who served the customer well where the pool uses that, then the others.
         """
 
     @_builtins.property
@@ -2509,9 +2508,8 @@ class AssignContactRequest(_message.Message):
     @_builtins.property
     def message(self) -> Global___Message:
         """The message and the requirements of a contact that does not exist, or new ones of a contact that does. Unset: those
-        that the contact has. The text may be empty; where there is one,
-        the answer says which of its words meet the agent's interests. `preferred_agents` must be empty. `customer` and
-        `channel` of a contact that exists are its own.
+        that the contact has. The text may be empty; where there is one, the answer says which of its words meet the agent's
+        interests. `preferred_agents` must be empty. `customer` and `channel` of a contact that exists are its own.
         """
 
     @_builtins.property
@@ -2595,7 +2593,7 @@ class WatchEventsRequest(_message.Message):
     refused with OUT_OF_RANGE: read ListContacts, then watch again.
     """
     last_events: _builtins.int
-    """Without a resume_token: begins with what the last so many changes of the site say of contacts, as far as they are kept,
+    """Without a resume_token: begins with what this number of the site's last changes say of contacts, as far as kept,
     and goes on with new events. 0: from now on. At most 10,000. A stream that resumes reads nothing of it.
     """
     def __init__(

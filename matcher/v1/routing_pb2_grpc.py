@@ -271,9 +271,9 @@ class RoutingServiceServicer:
 
     def AssignContact(self, request, context):
         """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
-        made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
-        how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
-        CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+        made then. The contact leaves the queue, and an offer to another agent is withdrawn, in the same step. For the decision
+        of a supervisor, and for an assignment that the platform made itself. A contact that talks with an agent is refused
+        with CONTACT_HELD: TransferContact hands the contact on. The agent must meet the constraints that are not ignored
         (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
         contacts that wait may be taken.
         """
@@ -283,8 +283,8 @@ class RoutingServiceServicer:
 
     def WatchContact(self, request, context):
         """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-        the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
-        them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
+        the caller gives. The stream ends when the contact has ended. While the contact lives its last steps are kept, some
+        600 of them; where the first steps asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -92,16 +92,16 @@ class RoutingServiceStub:
     """
     AssignContact: _grpc.UnaryUnaryMultiCallable[_routing_pb2.AssignContactRequest, _routing_pb2.RouteMessageResponse]
     """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
-    made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
-    how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
-    CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+    made then. The contact leaves the queue, and an offer to another agent is withdrawn, in the same step. For the decision
+    of a supervisor, and for an assignment that the platform made itself. A contact that talks with an agent is refused
+    with CONTACT_HELD: TransferContact hands the contact on. The agent must meet the constraints that are not ignored
     (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
     contacts that wait may be taken.
     """
     WatchContact: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]
     """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-    the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
-    them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
+    the caller gives. The stream ends when the contact has ended. While the contact lives its last steps are kept, some
+    600 of them; where the first steps asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchEventsRequest, _routing_pb2.WatchEventsResponse]
     """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
@@ -176,16 +176,16 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """
     AssignContact: _aio.UnaryUnaryMultiCallable[_routing_pb2.AssignContactRequest, _routing_pb2.RouteMessageResponse]  # type: ignore[assignment]
     """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
-    made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
-    how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
-    CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+    made then. The contact leaves the queue, and an offer to another agent is withdrawn, in the same step. For the decision
+    of a supervisor, and for an assignment that the platform made itself. A contact that talks with an agent is refused
+    with CONTACT_HELD: TransferContact hands the contact on. The agent must meet the constraints that are not ignored
     (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
     contacts that wait may be taken.
     """
     WatchContact: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]  # type: ignore[assignment]
     """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-    the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
-    them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
+    the caller gives. The stream ends when the contact has ended. While the contact lives its last steps are kept, some
+    600 of them; where the first steps asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchEventsRequest, _routing_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
@@ -359,9 +359,9 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.RouteMessageResponse, _abc.Awaitable[_routing_pb2.RouteMessageResponse]]:
         """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
-        made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
-        how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
-        CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+        made then. The contact leaves the queue, and an offer to another agent is withdrawn, in the same step. For the decision
+        of a supervisor, and for an assignment that the platform made itself. A contact that talks with an agent is refused
+        with CONTACT_HELD: TransferContact hands the contact on. The agent must meet the constraints that are not ignored
         (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
         contacts that wait may be taken.
         """
@@ -373,8 +373,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_routing_pb2.ContactEvent], _abc.AsyncIterator[_routing_pb2.ContactEvent]]:
         """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-        the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
-        them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
+        the caller gives. The stream ends when the contact has ended. While the contact lives its last steps are kept, some
+        600 of them; where the first steps asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
         """
 
     @_abc_1.abstractmethod
