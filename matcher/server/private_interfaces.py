@@ -37,7 +37,7 @@ def private_interfaces() -> Iterator[PrivateInterface]:
 
 
 def warn_of_missing() -> None:
-    """Log each private interface that the installed version of a library has no more."""
+    """Log each private interface that the installed version of a library no longer has."""
     for interface in private_interfaces():
         if not interface.fits:
             log.warning(

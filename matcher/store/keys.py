@@ -56,7 +56,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:profile:<id>       | hash   | until consent ends   | a customer's interests and vectors, sealed       |
 | m:{site}:customers          | zset   | the last customer's  | customer → until when anything is remembered     |
 | m:{site}:heard:<pool>:<day> | hash   | 90 days              | counts of what contacts brought up, no person    |
-| m:{site}:people:<entry>     | string | the day + 10 minutes | HyperLogLog of the people who brought it up      |
+| m:{site}:people:<at>        | string | the day + 10 minutes | HyperLogLog of people; at: <pool>:<day>:<entry>  |
 | m:{site}:salt:<day>         | string | the day + 10 minutes | the salt of that day's digests of people         |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
 | m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |

@@ -101,7 +101,7 @@ async def test_a_conversation_by_one_handle_keeps_the_others(lawful: Stage) -> N
 
 
 async def test_an_agent_who_is_forgotten_leaves_no_trace_in_the_record(lawful: Stage) -> None:
-    """What counts no more is removed with the next conversation."""
+    """What no longer counts is removed with the next conversation."""
     site, customers = lawful.site, lawful.customers
     await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=5, agent_uid="uid-of-ann")
     await customers.remember(site, "mail", "bob", good=True, now_ms=2_000, for_ms=LONG_MS)

@@ -1,5 +1,5 @@
--- Notes a heartbeat of an agent's desk. An agent whom silence had set AWAY is back, but not after too long a silence: nobody
--- may sit at a desk that wakes up by itself.
+-- Notes a heartbeat of an agent's desk. An agent whom silence had set AWAY is back, but not after too long a
+-- silence: a desk that wakes up by itself may have nobody at it.
 -- Takes and answers: verbs.Beat.
 local function beat(key, arg)
   local now, micros = clock()

@@ -1,14 +1,15 @@
--- Returns whether this decline set the agent AWAY, and the agent still is: who repeats the decline, because the answer was
--- lost, withdraws the agent's other offers then.
+-- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded. An agent
+-- who declines too many offers in a row is set AWAY.
+-- Takes and answers: verbs.Decline.
+
+-- Returns whether this decline set the agent AWAY, and the agent still is: a process that repeats the decline, because
+-- the answer was lost, withdraws the agent's other offers then.
 local function is_still_away(key)
   if redis.call('HEXISTS', key.reservation, 'away') == 0 then return false end
   local now = fields(key.agent, 'status', 'reason')
   return now.status == 'AWAY' and now.reason ~= nil and string.sub(now.reason, 1, 9) == 'declined '
 end
 
--- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded. Who declines
--- too many offers in a row is set AWAY.
--- Takes and answers: verbs.Decline.
 local function decline(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,6 +1,6 @@
--- Removes traces of persons: whole records, fields of records, and events of both streams. What a compaction of the streams
--- has copied is removed with them. Of the outbox their numbers are noted, so that the ledger does not count them as lost. Where events go, another one is written behind them first: the number of a stream's last
--- event never gets smaller.
+-- Removes traces of persons: whole records, fields of records, and events of both streams, with what a compaction of the
+-- streams has copied. The numbers of removed outbox entries are noted, so that the ledger does not count them as lost.
+-- Where events go, another event is written behind them first: the number of a stream's last event never gets smaller.
 -- Takes and answers: verbs.ForgetTraces.
 local function forget_traces(key, arg)
   local now = digits(clock())

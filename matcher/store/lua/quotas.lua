@@ -11,13 +11,13 @@ local function count_for(asked, kind, by, id)
   redis.call('PEXPIRE', asked, ASKED_MS)
 end
 
--- Counts it no more.
+-- Stops counting it for the caller.
 local function count_off(asked, kind, by, id)
   redis.call('ZREM', asked, table.concat({kind, by, id}, '|'))
 end
 
 -- Returns whether as much is counted for a caller as a quota allows; '0': there is no quota. What `truth` does not have,
--- or has with a score in the past, is counted no more: it ended while no process ran.
+-- or has with a score in the past, is no longer counted: it ended while no process ran.
 local function is_used_up(asked, kind, by, most, truth, now)
   if most == '0' then return false end
   local begins = kind .. '|' .. by .. '|'

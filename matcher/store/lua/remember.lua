@@ -1,4 +1,4 @@
--- Notes how an agent served a customer, and forgets what counts no more. The record lasts as long as its longest
+-- Notes how an agent served a customer, and forgets what no longer counts. The record lasts as long as its longest
 -- relationship, by the pool of each, as the customer's interests, or as its handles are to stay joined. The caller lets
 -- the handles last as long.
 -- Takes and answers: verbs.Remember.

@@ -120,7 +120,7 @@ local function note_activity(reservation, idle_ms)
   end
 end
 
--- Counts an offer no more that its caller, or the site, may have only so many of.
+-- Stops counting an offer for its caller and for the site, where a quota limits their open offers.
 local function count_answered(reservation)
   if not reservation.by or reservation.state ~= 'PENDING' then return end
   redis.call('ZREM', reservation.key.offers, reservation.id)

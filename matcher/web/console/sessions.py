@@ -1,7 +1,7 @@
 """Sessions: who has signed in. The credential stays in the memory of this process, the browser gets a random id.
 
 Sealed in the cookie the credential would leave this machine with every answer, its key would have to be kept and
-shared, and "log out everywhere" would need a list of what counts no more. In memory a copied cookie is worth nothing
+shared, and "log out everywhere" would need a list of what no longer counts. In memory a copied cookie is worth nothing
 once its owner logs out, and a restart of this process signs everybody out. Several processes need a proxy in
 front that keeps a visitor with one of them (docs/console.md).
 """
