@@ -59,6 +59,8 @@ class ListenedSite(Protocol):
     """A site in memory."""
 
     site: str
+    life: str
+    """The uid of its life."""
 
     @property
     def matching(self) -> Matching:
@@ -87,7 +89,7 @@ class Listener:
         self._sites: dict[str, SharedInterests] = {}
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._vectors: dict[str, EntryVectors] = {}
-        self._gathered: defaultdict[tuple[str, str, int], list[Heard]] = defaultdict(list)
+        self._gathered: defaultdict[tuple[str, str, str, int], list[Heard]] = defaultdict(list)
         self._waiting = 0
         self._dropped = 0
 
@@ -107,7 +109,7 @@ class Listener:
             (shared.hearing.entry(number).key, _nobody_free(shared, number, pool.id, said)) for number in found
         )
         day = self._now_ms(site.site) // DAY_MS
-        self._gathered[site.site, pool.id, day].append(Heard(said.contact, said.customer, brings))
+        self._gathered[site.site, site.life, pool.id, day].append(Heard(said.contact, said.customer, brings))
         self._waiting += 1
 
     async def shared(self, site: ListenedSite) -> SharedInterests:
@@ -132,14 +134,14 @@ class Listener:
         if self._dropped:
             log.warning("contacts were not listened to, because the store was away", contacts=self._dropped)
             self._dropped = 0
-        for (site, pool, day), heard in gathered.items():
+        for (site, life, pool, day), heard in gathered.items():
             try:
-                await self._store.count(site, pool, day, heard)
+                await self._store.count(site, life, pool, day, heard)
             except SiteNotFound:
                 continue
             except MatcherError as fault:
                 log.warning("what was heard is not written yet", site=site, fault=type(fault).__name__)
-                self._gathered[site, pool, day] += heard
+                self._gathered[site, life, pool, day] += heard
                 self._waiting += len(heard)
         await self._store.forget_past(self._now_ms)
 

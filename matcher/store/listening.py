@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from matcher.errors import SiteNotFound
+from matcher.model.resource_names import site_name
 from matcher.store import verbs
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
@@ -63,14 +65,16 @@ class ListeningStore:
         """rewrites: take the bytes of past salts out of the embedded store's file."""
         self._client = client
         self._rewrites = rewrites
-        self._salts: dict[tuple[str, int], bytes] = {}
+        self._salts: dict[tuple[str, str, int], bytes] = {}
+        """By site, the uid of its life, and day."""
 
-    async def count(self, site: str, pool: str, day: int, heard: Sequence[Heard]) -> int:
+    async def count(self, site: str, life: str, pool: str, day: int, heard: Sequence[Heard]) -> int:
         """Count contacts of a day, and return how many were new. Raises SiteNotFound, or what the store raises.
 
+        life: the uid of the site's life in which they were heard; a new site of the id gets nothing of it.
         A contact is counted once, whichever process hears it.
         """
-        keys, salt = Keys(site), await self._salt(site, day)
+        keys, salt = Keys(site), await self._salt(site, life, day)
         counted = 0
         for begin in range(0, len(heard), AT_ONCE):
             some = heard[begin : begin + AT_ONCE]
@@ -81,6 +85,7 @@ class ListeningStore:
             answer = await self._client.verb(
                 verbs.Hear(
                     life=keys.life,
+                    life_uid=life,
                     heard=keys.heard(pool, day),
                     heard_until=(day + 1 + KEPT_DAYS) * DAY_MS,
                     people_until=(day + 1) * DAY_MS + AFTERWARDS_MS,
@@ -95,6 +100,8 @@ class ListeningStore:
                     entries=[verbs.HeardEntry(people=keys.people(pool, day, entry), entry=entry) for entry in places],
                 )
             )
+            if answer[0] == b"ended":
+                raise SiteNotFound(site_name(site))
             counted += int(answer[1])
         return counted
 
@@ -107,21 +114,23 @@ class ListeningStore:
 
     async def forget_past(self, now_ms: Callable[[str], int]) -> list[str]:
         """Forget the salts of past days; return their sites. now_ms: gives the time by the store of a site."""
-        past = [(site, day) for site, day in self._salts if (day + 1) * DAY_MS + AFTERWARDS_MS <= now_ms(site)]
-        for site, day in past:
-            del self._salts[site, day]
-            await self._rewrites.mark(site)
-        return [site for site, _ in past]
+        past = [key for key in self._salts if (key[-1] + 1) * DAY_MS + AFTERWARDS_MS <= now_ms(key[0])]
+        for key in past:
+            del self._salts[key]
+            await self._rewrites.mark(key[0])
+        return [site for site, _, _ in past]
 
-    async def _salt(self, site: str, day: int) -> bytes:
+    async def _salt(self, site: str, life: str, day: int) -> bytes:
         """Return the salt of a day, the same in every process; it is destroyed shortly after the day."""
-        known = self._salts.get((site, day))
+        known = self._salts.get((site, life, day))
         if known is None:
+            if await self._client.run("HGET", Keys(site).life, "uid", name=ROUND_TRIP) != life.encode():
+                raise SiteNotFound(site_name(site))  # else a key of a site that is gone would be made here
             key, until = Keys(site).salt(day), (day + 1) * DAY_MS + AFTERWARDS_MS
             await self._client.run("SET", key, secrets.token_bytes(32), "NX", "PXAT", until, name=ROUND_TRIP)
             # Gone at once where the day is long over: then a salt that nobody shares.
             known = await self._client.run("GET", key, name=ROUND_TRIP) or secrets.token_bytes(32)
-            self._salts[site, day] = known
+            self._salts[site, life, day] = known
             # The salt of a day on which a process ended may still be in the file.
             await self._rewrites.mark(site)
         return known

@@ -2,6 +2,8 @@
 -- free ('f:'), and how many people brought it up ('p:'). Who they are is kept as a HyperLogLog until shortly after the day.
 -- Takes and answers: verbs.Hear.
 local function hear(key, arg)
+  -- What a process gathered of a former site is of nobody in the one that has the id now.
+  if redis.call('HGET', key.life, 'uid') ~= arg.life_uid then return {'ended'} end
   local counted, brought, alone, met = 0, {}, {}, {}
   for n = 1, #arg.contacts do
     local contact = key.contacts[n].contact

@@ -27,14 +27,15 @@ class HeardEntry(CallPart, frozen=True, kw_only=True):
 class Hear(VerbCall, frozen=True, kw_only=True):
     """Counts what contacts of one pool bring up on one day; a contact that was counted before is passed by.
 
-    ok: how many contacts were counted.
+    ok: how many contacts were counted. ended: the life of the site in which they were heard has ended.
     """
 
     life: Key
+    life_uid: str
     heard: Key
     heard_until: int
     people_until: int
     contacts: Sequence[HeardContact]
     entries: Sequence[HeardEntry]
 
-    answers: ClassVar[Answers] = {"ok": ("counted",)}
+    answers: ClassVar[Answers] = {"ok": ("counted",), "ended": ()}
