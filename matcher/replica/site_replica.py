@@ -380,7 +380,7 @@ class SiteReplica:
             else:
                 profiles.append(agent)
         if profiles:
-            stored_holds = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
+            stored_holds = await self._roster.holds(self.site, [agent.id for agent in profiles], self._clock.now_ms())
             rows = await ensure_vectors(self._roster, self.site, self.matching.encoder, profiles)
             for agent, holds, vectors in zip(profiles, stored_holds, rows, strict=True):
                 self._put(agent, holds, vectors)

@@ -40,7 +40,7 @@ async def read_site(
     index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
     async for ids in every_page(lambda after: roster.agent_ids(site, PAGE, after)):
         agents = [agent for agent in await roster.agents(site, ids.items) if agent is not None]
-        holds = await roster.leases(site, [agent.id for agent in agents], clock.now_ms())
+        holds = await roster.holds(site, [agent.id for agent in agents], clock.now_ms())
         vectors = await ensure_vectors(roster, site, matching.encoder, agents)
         for agent, own_holds, rows in zip(agents, holds, vectors, strict=True):
             index.put(replace(agent, holds=own_holds), rows)

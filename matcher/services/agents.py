@@ -128,7 +128,7 @@ class AgentService:
             listed = list(page.items)
         listed = [_with_silent(replica, agent) for agent in listed]
         if with_holds:
-            holds = await self._store.leases(site, [agent.id for agent in listed], self._clocks.of(site).now_ms())
+            holds = await self._store.holds(site, [agent.id for agent in listed], self._clocks.of(site).now_ms())
             listed = [replace(agent, holds=held) for agent, held in zip(listed, holds, strict=True)]
         return Page(tuple(listed), page.next, tuple(agent.id for agent in listed))
 

@@ -91,7 +91,7 @@ class RosterStore:
             site, "agent", records, lambda agent, fields: decode_agent(agent, fields_of(fields))
         )
 
-    async def leases(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
+    async def holds(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
         """Read the holds of agents, in one round trip."""
         commands = [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
         records = zip(agents, await self._connection.pipeline(commands, any_type=True), strict=True)

@@ -253,7 +253,7 @@ class Stage:
 
     async def holds(self, agent: str) -> tuple[Hold, ...]:
         """Read what an agent holds."""
-        return (await self.roster.leases(self.site, [agent], await self.now_ms()))[0]
+        return (await self.roster.holds(self.site, [agent], await self.now_ms()))[0]
 
     async def held_by(self, agent: str) -> list[str]:
         """Name the reservations that hold an agent."""

@@ -284,7 +284,7 @@ async def snapshot(stage: Stage) -> Picture:
     for agent in (await stage.roster.agent_ids(stage.site, 100, "")).items:
         (record,) = await stage.roster.agents(stage.site, [agent])
         await asyncio.sleep(0)
-        (holds,) = await stage.roster.leases(stage.site, [agent], now)
+        (holds,) = await stage.roster.holds(stage.site, [agent], now)
         if record is not None:
             picture.versions[agent] = record.version
             picture.holds[agent] = {hold.reservation: hold for hold in holds}

@@ -130,9 +130,9 @@ def _online(agent: Agent) -> tuple[str, str, tuple[str, ...]]:
     if not capacity.total:
         return "without capacity", "the agent's capacity is 0", ()
     held = Counter(hold.channel for hold in agent.holds)
-    room = capacity.total - agent.load
+    left = capacity.total - agent.load
     free = tuple(
-        one.channel for one in capacity.channels if one.cost <= room and (not one.max or held[one.channel] < one.max)
+        one.channel for one in capacity.channels if one.cost <= left and (not one.max or held[one.channel] < one.max)
     )
     if free:
         return FREE, f"{agent.load} of {capacity.total} in use", free

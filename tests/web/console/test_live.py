@@ -27,7 +27,7 @@ async def test_an_offer_comes_and_goes_before_the_supervisors_eyes(page: Page, s
         await page.goto(f"/console/sites/{site}/live")
         fiona = page.locator(".t", has_text="Fiona")
         await expect(fiona).to_have_class(re.compile("free"), timeout=MILLISECONDS)
-        await expect(page.locator(".room")).to_have_text("Free now for chat: 1")
+        await expect(page.locator(".free-for")).to_have_text("Free now for chat: 1")
         routed = await client.route("My horse limps", contact_id="c-1", wait=True)
         await expect(fiona).to_have_class(re.compile("offered"), timeout=MILLISECONDS)
         await client.decline(routed.reservation.name, reason="at lunch")

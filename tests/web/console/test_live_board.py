@@ -53,7 +53,7 @@ def _floor(*agents: AgentFacts) -> Floor:
 
 
 @pytest.mark.parametrize(
-    ("agent", "held", "state", "room", "why"),
+    ("agent", "held", "state", "free_for", "why"),
     [
         (FIONA, (), "free", ("chat", "voice"), ""),
         (FIONA, (CHAT,), "talking", ("chat",), ""),
@@ -69,11 +69,11 @@ def _floor(*agents: AgentFacts) -> Floor:
     ],
 )
 def test_an_agent_is_what_the_agent_does(
-    agent: AgentFacts, held: tuple[Held, ...], state: str, room: tuple[str, ...], why: str
+    agent: AgentFacts, held: tuple[Held, ...], state: str, free_for: tuple[str, ...], why: str
 ) -> None:
-    """An offer comes before a conversation, a conversation before its wrap-up; idle conversations leave room."""
+    """An offer comes before a conversation, that before its wrap-up; idle conversations leave capacity free."""
     line = line_of(agent, held)
-    assert (line.state, line.room, line.why) == (state, room, why)
+    assert (line.state, line.free_for, line.why) == (state, free_for, why)
 
 
 def test_events_move_a_contact_from_the_queue_to_its_end() -> None:
@@ -130,7 +130,7 @@ def test_why_nobody_answers_is_said(agents: list[AgentFacts], contact: Waiting |
 
 
 def test_full_agents_are_the_reason() -> None:
-    """Everybody is online and has no room."""
+    """Everybody is online and has no free capacity."""
     held = (CHAT, replace(CHAT, reservation="r2"))
     ben = replace(FIONA, agent="ben", status="away", reason="no heartbeat")
     people, waits = {"fiona": FIONA, "ben": ben}, [Waiting("c", "default", "chat", 0)]
@@ -160,12 +160,12 @@ def test_only_what_changed_is_sent() -> None:
 
 
 def test_what_is_shown_can_be_chosen() -> None:
-    """By room on a channel, by state, by name and by pool; the figures stay those of all."""
+    """By free capacity on a channel, by state, by name and by pool; the figures stay those of all."""
     ben = replace(FIONA, agent="ben", shown="Ben", status="away", pools=("night",))
     floor = _floor(FIONA, ben)
     wanted = {
         Shown(): {"default": ["fiona"], "night": ["ben"]},
-        Shown(only="room:voice"): {"default": ["fiona"], "night": []},
+        Shown(only="free:voice"): {"default": ["fiona"], "night": []},
         Shown(only="away"): {"default": [], "night": ["ben"]},
         Shown(find="BEN"): {"default": [], "night": ["ben"]},
         Shown(pool="night"): {"night": ["ben"]},

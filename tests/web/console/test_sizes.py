@@ -15,7 +15,7 @@ from tests.web.gateway import Gateway
 MOST_BYTES = 300_000
 PATHS = [page.path for page in PAGES if page.path != "map"] + [
     *("people?find=Montgomery", "people/person/agent-00007", "people/person/agent-00007/edit", "people/new"),
-    *("pools?pool=pool-7", "live?pool=pool-7", "live?only=room:chat", "live?find=Montgomery", "desk/agent-00007"),
+    *("pools?pool=pool-7", "live?pool=pool-7", "live?only=free:chat", "live?find=Montgomery", "desk/agent-00007"),
 ]
 
 

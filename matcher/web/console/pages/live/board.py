@@ -27,7 +27,7 @@ MOST_WAITING: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An agent on the board. doing: channels of what the agent has; room: channels that the agent can still take."""
+    """An agent on the board. doing: channels of what the agent has; free_for: channels the agent can still take."""
 
     agent: str
     shown: str
@@ -35,7 +35,7 @@ class Line:
     doing: tuple[tuple[str, int], ...]
     since: float
     why: str
-    room: tuple[str, ...]
+    free_for: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class PoolBoard:
     pool: str
     shown: str
     counts: tuple[tuple[str, int], ...]
-    room: tuple[tuple[str, int], ...]
+    free_for: tuple[tuple[str, int], ...]
     waiting: tuple[Waiting, ...]
     waits: int
     diagnosis: str
@@ -80,7 +80,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What of the board a visitor wants to see. only: "", a state, or "room:chat"; each "": everything."""
+    """What of the board a visitor wants to see. only: "", a state, or "free:chat"; each "": everything."""
 
     pool: str = ""
     only: str = ""
@@ -90,8 +90,8 @@ class Shown:
         """Return whether an agent is wanted."""
         if self.find and self.find.lower() not in line.shown.lower() and self.find.lower() not in line.agent:
             return False
-        if self.only.startswith("room:"):
-            return self.only.removeprefix("room:") in line.room
+        if self.only.startswith("free:"):
+            return self.only.removeprefix("free:") in line.free_for
         return not self.only or line.state == self.only
 
 
@@ -106,14 +106,14 @@ def line_of(agent: AgentFacts, held: Sequence[Held]) -> Line:
         state, since = "free", agent.idle_since or agent.changed
     if agent.status == "draining" and does:
         why = "takes no more after this"
-    room = room_of(agent, held)
-    if state == "free" and not room:
+    free_for = free_channels(agent, held)
+    if state == "free" and not free_for:
         why = why or "has no capacity on any channel"
     doing = Counter(one.channel for one in held if one.channel)
-    return Line(agent.agent, agent.shown, state, tuple(sorted(doing.items())), since, why, room)
+    return Line(agent.agent, agent.shown, state, tuple(sorted(doing.items())), since, why, free_for)
 
 
-def room_of(agent: AgentFacts, held: Sequence[Held]) -> tuple[str, ...]:
+def free_channels(agent: AgentFacts, held: Sequence[Held]) -> tuple[str, ...]:
     """Return the channels of which an agent can take one more contact now."""
     if agent.status != "online":
         return ()
@@ -182,7 +182,7 @@ def diagnosis_of(lines: Sequence[Line], agents: Mapping[str, AgentFacts], waitin
         return f"Nobody is online: {_listed(_counts(lines))}{_why_away(lines)}."
     if not waiting:
         return ""
-    if not any(line.room for line in able):
+    if not any(line.free_for for line in able):
         others = [line for line in lines if line not in able]
         rest = f"; {_listed(_counts(others))}{_why_away(others)}" if others else ""
         return f"All {len(able)} who are online are taken: {_listed(_counts(able))}{rest}."
@@ -205,7 +205,7 @@ def _lack(agent: AgentFacts, line: Line, contact: Waiting) -> str:
     for skill, level in contact.skills:
         if agent.skills.get(skill, 0) < level:
             return f"lack the skill “{skill}” at level {level}"
-    return "" if not contact.channel or contact.channel in line.room else "have no room now"
+    return "" if not contact.channel or contact.channel in line.free_for else "have no free capacity now"
 
 
 def _pool(
@@ -213,12 +213,12 @@ def _pool(
 ) -> PoolBoard:
     wanted = [line for line in members if shown.has(line)]
     kept = _first(wanted, left)
-    room = Counter(channel for line in members for channel in line.room)
+    free_for = Counter(channel for line in members for channel in line.free_for)
     return PoolBoard(
         pool=pool,
         shown=floor.pools.get(pool) or pool,
         counts=_counts(members),
-        room=tuple(sorted(room.items())),
+        free_for=tuple(sorted(free_for.items())),
         waiting=tuple(waiting[:MOST_WAITING]),
         waits=len(waiting),
         diagnosis=diagnosis_of(members, floor.agents, waiting),
