@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,12 @@ from matcher.model import Requirements
 
 Admitted: TypeAlias = tuple[Rows, NDArray[np.bool_] | None]
 """The members and the positions of a view that meet a message's constraints, as `admitted` returns them."""
+
+_AT_ONCE: Final = 64
+"""Messages of one turn, at most: beside a busy loop a thread waits up to 5 ms for each turn."""
+
+_ROWS_AT_ONCE: Final = 32_768
+"""Interests times messages of one turn, at most: a millisecond or two under the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,19 @@ def search(
         if query.beside and results[number].scores.affinity.max(initial=-np.inf) < query.beside.floor:
             results[number] = _with_profile(space, query, query.beside, results[number], eligible, max_free)
     return results
+
+
+def messages_at_once(view: View) -> int:
+    """Return how many messages a worker thread compares with a view before it gives others their turn."""
+    return min(_AT_ONCE, max(1, _ROWS_AT_ONCE // max(1, len(view.owners))))
+
+
+def scores_of_all(space: SearchSpace, queries: Sequence[Query]) -> list[Scores]:
+    """Return the scores of every member of a view for each of some messages without a customer's profile."""
+    evidence = _evidence(space, queries, None)
+    weight = _weights(queries, evidence.unit)
+    units = [len(query.units) for query in queries]
+    return [scores for _, scores in _scored(space.serving.scorer, evidence, weight, units, len(space.agents.load))]
 
 
 def _search(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import Lexicon, interest_stems
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer import Scorer, Scores
 from matcher.affinity.search_result import SearchResult, top_k
 from matcher.index.agent_table import AgentTable
 from matcher.index.attributes import Attribute, Attributes
 from matcher.index.deadlines import Deadlines
 from matcher.index.exclusion_counts import ExclusionCounts
 from matcher.index.filters import ORDER, admitted, count_admitted, first_unmet, unmet_by
+from matcher.index.pool_members import PoolMembers
 from matcher.index.pool_scorers import PoolScorers
-from matcher.index.search import Query, SearchSpace, least_utilized, search
+from matcher.index.search import Query, SearchSpace, least_utilized, messages_at_once, scores_of_all, search
 from matcher.index.vector_table import Floats, VectorTable
-from matcher.index.view_cache import ViewCache, ViewKey
+from matcher.index.view_cache import EVERYBODY, ViewCache, ViewKey
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
 from matcher.model.lifecycle import AgentStatus
 
@@ -249,18 +250,37 @@ class SiteIndex:
     def best_affinities(self, queries: Sequence[Query], pool: str) -> NDArray[np.float64]:
         """Return each message's best affinity [messages] with any agent of a pool, available or not.
 
-        For a worker thread: the lock is released between messages.
+        For a worker thread: the lock is released between some messages and the next.
         """
-        best = np.zeros(len(queries))
+        best: list[float] = []
         whole_pool = ViewKey(pool, None, all_agents=True)
-        any_agent = Requirements(pool=pool)
-        for number, query in enumerate(queries):
+        self._score_in_turns(queries, whole_pool, lambda scores: best.append(scores.affinity.max(initial=0.0)))
+        return np.array(best)
+
+    def best_affinities_by_pool(self, queries: Sequence[Query], pools: Sequence[str]) -> NDArray[np.float64]:
+        """Return each message's best affinity [messages, pools] by the default scorer with any agent of each pool.
+
+        All agents are searched once, however many pools there are. For a worker thread, as `best_affinities`.
+        """
+        best: list[NDArray[np.float64]] = []
+        members = PoolMembers(self._agents, pools)
+        self._score_in_turns(queries, EVERYBODY, lambda scores: best.append(members.best(scores)))
+        return np.array(best).reshape(len(queries), len(pools))
+
+    def _score_in_turns(self, queries: Sequence[Query], key: ViewKey, note: Callable[[Scores], None]) -> None:
+        """Score every member of a view, which is not kept; `note` gets the scores of each message under the lock."""
+        at = 0
+        while at < len(queries):
             with self._lock:
-                (result,) = self._find(whole_pool, [query], any_agent, 0, 0.0)
-            best[number] = result.scores.affinity.max(initial=0.0)
+                serving = self._scorers.of(key.pool)
+                view = self._views.get(key, serving.vectors)
+                space = SearchSpace(self._agents, self._lexicon, view, serving)
+                turn = queries[at : at + messages_at_once(view)]
+                for scores in scores_of_all(space, turn):
+                    note(scores)
+                at += len(turn)
         with self._lock:
-            self._views.evict(whole_pool)
-        return best
+            self._views.evict(key)
 
     def least_utilized(self, requirements: Requirements, most: int) -> list[str]:
         """Return the ids of at most `most` available agents, the least utilized first."""

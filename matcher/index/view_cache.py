@@ -6,6 +6,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from matcher.index.agent_table import AgentTable
 from matcher.index.attributes import ABSENT, Attribute, Attributes
 from matcher.index.vector_table import ProjectedVectors
@@ -24,6 +26,10 @@ class ViewKey(NamedTuple):
     pool: str
     channel: str | None
     all_agents: bool
+
+
+EVERYBODY: Final = ViewKey("", None, all_agents=True)
+"""Names the view of all agents of all pools; no pool has an empty id. Its vectors are those of the default scorer."""
 
 
 class ViewCache:
@@ -54,7 +60,8 @@ class ViewCache:
             return view  # no agent serves it: not kept, so that callers cannot evict the other views
         agents, rows = self._agents, self._agents.rows_in_use()
         if len(rows):
-            member = agents.values(rows, Attribute.POOL, key.pool) > 0
+            everybody = np.ones(len(rows), np.bool_)
+            member = everybody if key is EVERYBODY else agents.values(rows, Attribute.POOL, key.pool) > 0
             if key.channel is not None:
                 member &= agents.values(rows, Attribute.COST, key.channel) != ABSENT
                 if not key.all_agents:
@@ -120,6 +127,7 @@ class ViewCache:
 
 
 def _keys_for(attributes: Attributes) -> Iterator[ViewKey]:
+    yield EVERYBODY
     for pool in attributes.pools:
         yield ViewKey(pool, None, all_agents=True)
         for channel in attributes.channels:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,6 +30,11 @@ MUCH: Final = 0.1
 PAUSE: Final = 20
 """Floors of a roster that changed little are not computed again for this many times as long as they took to compute."""
 
+_TOGETHER: Final = ""
+"""Stands for several pools among the running computations; no pool has an empty id."""
+
+Computation: TypeAlias = "asyncio.Task[list[Floors]]"
+
 
 class _Computed(NamedTuple):
     """Computed floors, with the roster's number of changes and the scorer that they were computed by."""
@@ -50,7 +55,7 @@ class AffinityFloors:
         self._texts = [text for of_language in texts.values() for text in of_language]
         self._languages = [language for language, of_language in texts.items() for _ in of_language]
         self._floors: WeakKeyDictionary[SiteIndex, dict[str, _Computed]] = WeakKeyDictionary()
-        self._computing: dict[tuple[int, str, int], asyncio.Task[Floors]] = {}
+        self._computing: dict[tuple[int, str, int], Computation] = {}
         """Running computations by index, pool and scorer; each task keeps its index, so that no id is used twice."""
 
     @classmethod
@@ -78,39 +83,63 @@ class AffinityFloors:
         a tenth of the agents, or of the scorer, it waits for the new ones.
         """
         computed = self._floors.setdefault(index, {}).get(pool)
-        if computed is not None and computed.scorer is index.scorer_of(pool):
-            changed = index.changes - computed.changes
-            if not changed:
-                return computed.floors
-            if changed < MUCH * len(index):
-                if time.monotonic() >= computed.renew_at:
-                    self._start(index, pool)
-                return computed.floors
-        return await asyncio.shield(self._start(index, pool))
+        if computed is None or self._must_wait(index, pool):
+            return (await asyncio.shield(self._start(index, pool)))[0]
+        if index.changes != computed.changes and time.monotonic() >= computed.renew_at:
+            self._start(index, pool)
+        return computed.floors
+
+    def _must_wait(self, index: SiteIndex, pool: str) -> bool:
+        """Return whether the floors of a pool are unknown, or of another scorer or a roster that has changed much."""
+        computed = self._floors.get(index, {}).get(pool)
+        if computed is None or computed.scorer is not index.scorer_of(pool):
+            return True
+        changed = index.changes - computed.changes
+        return changed > 0 and changed >= MUCH * len(index)
+
+    async def prepare_pools(self, index: SiteIndex, pools: Sequence[str]) -> None:
+        """Compute together what `of` would wait for, pool after pool: one search of all agents for all these pools.
+
+        A pool that has a scorer of its own is left to `of`.
+        """
+        alike = [pool for pool in pools if index.scorer_of(pool) is index.scorer and self._must_wait(index, pool)]
+        if len(alike) > 1:
+            key = (id(index), _TOGETHER, id(index.scorer))
+            task = self._computing.get(key) or self._keep(key, self._compute(index, alike))
+            await asyncio.shield(task)
 
     def forget(self, index: SiteIndex, pool: str) -> None:
         """Forget the floors of a pool that was removed."""
         self._floors.get(index, {}).pop(pool, None)
 
-    def _start(self, index: SiteIndex, pool: str) -> asyncio.Task[Floors]:
+    def _start(self, index: SiteIndex, pool: str) -> Computation:
         """Return the task that computes a pool's floors: a running one, or a new one."""
         key = (id(index), pool, id(index.scorer_of(pool)))
-        task = self._computing.get(key)
-        if task is None:
-            task = self._computing[key] = asyncio.create_task(self._compute(index, pool))
-            task.add_done_callback(lambda _: self._computing.pop(key))
+        return self._computing.get(key) or self._keep(key, self._compute(index, [pool]))
+
+    def _keep(self, key: tuple[int, str, int], run: Coroutine[Any, Any, list[Floors]]) -> Computation:
+        task = self._computing[key] = asyncio.create_task(run)
+        task.add_done_callback(lambda _: self._computing.pop(key))
         return task
 
-    async def _compute(self, index: SiteIndex, pool: str) -> Floors:
-        changes, scorer, started = index.changes, index.scorer_of(pool), time.monotonic()
-        small_talk = [text.query(scorer.whole) for text in self._texts]
-        floors = self._by_language(await asyncio.to_thread(index.best_affinities, small_talk, pool))
+    async def _compute(self, index: SiteIndex, pools: Sequence[str]) -> list[Floors]:
+        """Compute the floors of a pool, or of several pools that have the default scorer, and keep them."""
+        changes, scorer, started = index.changes, index.scorer_of(pools[0]), time.monotonic()
+        found = await asyncio.to_thread(self._measure, index, scorer, pools)
         if self._absolute:
-            floors = floors.at_least(await self._absolute.of(scorer))
+            absolute = await self._absolute.of(scorer)
+            found = [floors.at_least(absolute) for floors in found]
         now = time.monotonic()
-        self._floors.setdefault(index, {})[pool] = _Computed(floors, changes, scorer, now + PAUSE * (now - started))
-        log.debug("floors computed", pool=pool, unknown=round(floors.unknown, 4), agents=len(index))
-        return floors
+        for pool, floors in zip(pools, found, strict=True):
+            self._floors.setdefault(index, {})[pool] = _Computed(floors, changes, scorer, now + PAUSE * (now - started))
+            log.debug("floors computed", pool=pool, unknown=round(floors.unknown, 4), agents=len(index))
+        return found
+
+    def _measure(self, index: SiteIndex, scorer: Scorer, pools: Sequence[str]) -> list[Floors]:
+        small_talk = [text.query(scorer.whole) for text in self._texts]
+        if len(pools) == 1:
+            return [self._by_language(index.best_affinities(small_talk, pools[0]))]
+        return [self._by_language(best) for best in index.best_affinities_by_pool(small_talk, pools).T]
 
     def _by_language(self, best: NDArray[np.float64]) -> Floors:
         """Return the floors, given the best affinity of each message; that of an unknown language is the highest."""

@@ -218,6 +218,9 @@ class PoolService(Protocol):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
 
+    async def effective_floors(self, site: str, pools: Sequence[Pool]) -> list[float]:
+        """Return the affinity floors in force of some pools."""
+
     async def effective_scorer(self, site: str, pool: Pool) -> str:
         """Return the name of the scorer that ranks for a pool."""
 

@@ -126,7 +126,9 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """List a site's pools by id."""
         site, most, after = check.pools(request, _POOLS)
         page = await self._pools.pools(site, most, after)
-        listed, token = first_fitting(page, _POOLS, [await self._pool(site, pool) for pool in page.items])
+        floors = await self._pools.effective_floors(site, page.items)
+        pools = [await self._pool(site, pool, floor) for pool, floor in zip(page.items, floors, strict=True)]
+        listed, token = first_fitting(page, _POOLS, pools)
         return pb.ListPoolsResponse(pools=listed, next_page_token=token)
 
     async def UpdatePool(self, request: pb.UpdatePoolRequest, _context: Context) -> pb.Pool:
@@ -166,11 +168,11 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         site, pool, most = interest_map_request(request)
         return interest_map(site, await self._interest_map.interest_map(site, pool, most))
 
-    async def _pool(self, site: str, pool: Pool) -> pb.Pool:
+    async def _pool(self, site: str, pool: Pool, floor: float | None = None) -> pb.Pool:
         return convert.pool(
             site,
             pool,
-            floor=await self._pools.effective_floor(site, pool),
+            floor=await self._pools.effective_floor(site, pool) if floor is None else floor,
             tolerance=self._pools.effective_tolerance(pool),
             scorer=await self._pools.effective_scorer(site, pool),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -89,6 +89,13 @@ class PoolService:
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
         return await (await self._sites.replica(site)).floor(pool)
+
+    async def effective_floors(self, site: str, pools: Sequence[Pool]) -> list[float]:
+        """Return the affinity floors in force of some pools, computed together where the roster has changed much."""
+        replica = await self._sites.replica(site)
+        computed = [pool.id for pool in pools if pool.policy.affinity_floor is None]
+        await replica.matching.floors.prepare_pools(replica.index, computed)
+        return [await replica.floor(pool) for pool in pools]
 
     async def effective_scorer(self, site: str, pool: Pool) -> str:
         """Return the name of the scorer that ranks for a pool."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from matcher.affinity.lexicon import stems
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer import Scorer, Scores
 from matcher.affinity.search_result import SearchResult
 from matcher.index import Beside, Query, SiteIndex
 from matcher.index.attributes import MOST_COLUMNS, Attribute, Attributes, AttributeTable
+from matcher.index.search import SearchSpace, scores_of_all
 from matcher.index.view_cache import MOST_VIEWS
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
@@ -182,6 +184,51 @@ def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> N
     ).scores.affinity.max(initial=0)
     assert index.best_affinities(messages, "elsewhere").tolist() == [0, 0]
     assert len(index._views) == 1
+
+
+def test_small_talk_takes_few_turns_of_a_busy_process_and_reaches_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """700 messages to 40 agents take 11 searches, not 700; each affinity is that of the message alone."""
+    index, _ = crowd(40, online=40)
+    units = vectors(3, 700)
+    messages = [Query(units[at : at + 1], [()]) for at in range(700)]
+    alone = [index.best_affinities([message], "default")[0] for message in messages]
+    counted = count_searches(monkeypatch)
+    assert index.best_affinities(messages, "default").tolist() == alone
+    assert len(counted) == 11
+
+
+def test_a_search_for_thirty_pools_is_one_and_reaches_what_a_search_for_each_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Agents of several pools, empty pools and agents who move between two turns count where they are."""
+    index = SiteIndex(Scorer(), DIMENSION)
+    pools = [f"pool-{number}" for number in range(30)]
+    for number in range(90):
+        profile = Profile("Someone", ("jazz", "chess"), pools=(f"pool-{number % 20}", f"pool-{number % 9}"))
+        index.put(agent(f"a{number}", profile), vectors(number, 2))
+    messages = [Query(vectors(number, 2), [(), ()]) for number in range(100)]
+    each = np.stack([index.best_affinities(messages, pool) for pool in pools], axis=1)
+    assert each[:, 20:].max() == 0 < each[:, :20].min(axis=1).max()
+    counted = count_searches(monkeypatch)
+    assert index.best_affinities_by_pool(messages, pools).tolist() == each.tolist()
+    assert len(counted) == 2
+    assert len(index._views) == 0
+    index.put(agent("a0", Profile("Someone", ("jazz", "chess"), pools=("pool-29",))), vectors(0, 2))
+    assert index.best_affinities_by_pool(messages, ["pool-29"])[:, 0].tolist() == (
+        index.best_affinities(messages, "pool-29").tolist()
+    )
+
+
+def count_searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give a list that grows by the number of messages of every search."""
+    counted: list[int] = []
+
+    def count(space: SearchSpace, queries: Sequence[Query]) -> list[Scores]:
+        counted.append(len(queries))
+        return scores_of_all(space, queries)
+
+    monkeypatch.setattr("matcher.index.site_index.scores_of_all", count)
+    return counted
 
 
 def test_a_profile_counts_only_where_the_message_itself_stays_below_the_floor() -> None:

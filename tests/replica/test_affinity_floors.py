@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 
 import numpy as np
+import pytest
 
 from matcher.affinity.scorer import Scorer
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
@@ -64,3 +65,31 @@ async def test_small_talk_of_each_language_sets_the_floor_of_its_language_alone(
     computed = await floors.of(index, "default")
     assert computed.of("en") == 0
     assert computed.of("es") == computed.of("") > 0.5
+
+
+async def test_the_floors_of_a_list_of_pools_are_computed_by_one_search_of_the_roster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twenty pools after an import: the roster is searched once, and each pool has the floor that it has alone."""
+    index = SiteIndex(Scorer(), DIMENSION)
+    pools = [f"pool-{number}" for number in range(20)]
+    for number in range(60):
+        profile = Profile("", ("guitar",), pools=(pools[number % 19],))
+        vector = np.full((1, DIMENSION), 0.5, np.float32) if number % 2 else np.eye(1, DIMENSION, dtype=np.float32)
+        index.put(Agent(f"a{number}", profile, AgentStatus.ONLINE, 1, 1, 0, 0, 0), vector)
+    alone = AffinityFloors({"en": [SMALL_TALK]})
+    expected = [(await alone.of(index, pool)).unknown for pool in pools]
+    asked: list[int] = []
+    search = SiteIndex.best_affinities_by_pool
+
+    def counted(self: SiteIndex, queries: Sequence[Query], of: Sequence[str]) -> object:
+        asked.append(len(of))
+        return search(self, queries, of)
+
+    monkeypatch.setattr(SiteIndex, "best_affinities_by_pool", counted)
+    monkeypatch.delattr(SiteIndex, "best_affinities")
+    together = AffinityFloors({"en": [SMALL_TALK]})
+    await together.prepare_pools(index, pools)
+    await together.prepare_pools(index, pools)
+    assert [(await together.of(index, pool)).unknown for pool in pools] == expected
+    assert (asked, kept(together)) == ([20], 1)

@@ -323,6 +323,9 @@ class PoolsDouble(Double):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         return 0.5
 
+    async def effective_floors(self, site: str, pools: Sequence[Pool]) -> list[float]:
+        return [0.5 for _ in pools]
+
     async def effective_scorer(self, site: str, pool: Pool) -> str:
         return "packaged"
 
