@@ -101,7 +101,18 @@ def test_events_move_a_contact_from_the_queue_to_its_end() -> None:
     board = board_of(floor, Shown())
     assert [news.cause for news in board.news][:2] == ["COMPLETED", "ACCEPTED"]
     assert [(news.agent, board.names[news.agent]) for news in board.refusals] == [("fiona", "Fiona")]
+    assert (board.heard, board.refused) == (len(steps), 1)
     assert board.lag == pytest.approx(0.25)
+
+
+def test_the_page_counts_what_its_lists_no_longer_have() -> None:
+    """250 declined offers: the page names the last of them, and says how many there were."""
+    floor = Floor()
+    for number in range(250):
+        floor.tell(_event(pb.CONTACT_QUEUED, pb.CAUSE_DECLINED, reservation=f"r{number}"), 200.0)
+    board = board_of(floor, Shown())
+    assert (board.heard, board.refused) == (250, 250)
+    assert len(board.news) < 250 > len(board.refusals)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,9 @@ class Board:
     """Since when the first contact waits, in seconds since 1970; 0: none."""
     news: tuple[News, ...]
     refusals: tuple[News, ...]
+    heard: int
+    """Events since the page was first opened, those that `news` no longer has among them; refused: refusals of them."""
+    refused: int
     names: Mapping[str, str]
     """The names that people see, of the agents in the news."""
     lag: float | None
@@ -157,6 +160,8 @@ def board_of(floor: Floor, shown: Shown, lines: Mapping[str, Line] | None = None
         longest=min((one.since for one in floor.waiting.values()), default=0.0),
         news=tuple(floor.news),
         refusals=tuple(floor.refusals),
+        heard=floor.heard,
+        refused=floor.refused,
         names={agent: floor.agents[agent].shown for agent in told if agent in floor.agents},
         lag=lags[len(lags) // 2] if lags else None,
         reads_contacts=floor.reads_contacts,

@@ -51,6 +51,10 @@ class Floor:
     more_waiting: bool = False
     news: deque[News] = field(default_factory=lambda: deque(maxlen=NEWS_KEPT))
     refusals: deque[News] = field(default_factory=lambda: deque(maxlen=REFUSALS_KEPT))
+    heard: int = 0
+    """Events since the floor began; `news` keeps the last of them."""
+    refused: int = 0
+    """Those of them that are refusals."""
     lags: deque[float] = field(default_factory=lambda: deque(maxlen=LAGS_KEPT))
     reads_contacts: bool = True
     agents_at: float = 0.0
@@ -79,7 +83,9 @@ class Floor:
             reservation=event.reservation.rpartition("/")[2],
         )
         self.news.appendleft(news)
+        self.heard += 1
         if event.cause in REFUSALS:
+            self.refused += 1
             self.refusals.appendleft(news)
         self.lags.append(max(0.0, now - time))
         return news
