@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from benchmarks.web_latency import AGENTS, door
+from benchmarks.web_latency import AGENTS, gateway
 from matcher.cli.demo_service import running_service
 from matcher.cli.file_access import form_of
 from matcher.client import MatcherClient
@@ -185,7 +185,7 @@ async def main(only: str, rounds: int, rate: float, seconds: int) -> None:
     """Print the figures."""
     async with (
         running_service(lambda _: None) as service,
-        door(service.target) as (port, _),
+        gateway(service.target) as (port, _),
         async_playwright() as playwright,
     ):
         await make_sites(service.target)

@@ -64,22 +64,36 @@ async def _live(visitor: Visitor, pool: str) -> dict[str, str]:
 
 async def _told(visitor: Visitor, pool: str) -> list[str]:
     """Return the reservations that the last changes of the site tell of, the newest first."""
-    request = pb.WatchEventsRequest(parent=visitor.site_name, pool=pool, last_events=CHANGES)
     names: dict[str, None] = {}
+    for event in await last_events(visitor, pool, CHANGES, QUIET_SECONDS):
+        if event.cause in DECIDES and event.reservation:
+            names.pop(event.reservation, None)
+            names[event.reservation] = None
+    return list(reversed(names))
+
+
+async def last_events(visitor: Visitor, pool: str, most: int, quiet_seconds: float) -> list[pb.ContactEvent]:
+    """Return what the last changes of the site say of a pool, "": of all, the oldest first; none where not permitted.
+
+    most: changes that are looked through. quiet_seconds: after so long without an event the stream has told what was
+    before. Raises Fault.
+    """
+    request = pb.WatchEventsRequest(parent=visitor.site_name, pool=pool, last_events=most)
+    events: list[pb.ContactEvent] = []
     try:
         async with asyncio.timeout(READ_SECONDS):
             async with aclosing(visitor.follow(visitor.stubs.routing.WatchEvents, request)) as answers:
+                await anext(answers)  # a sign of life comes first
                 while True:
-                    answer = await asyncio.wait_for(anext(answers), QUIET_SECONDS)
-                    if answer.event.cause in DECIDES and answer.event.reservation:
-                        names.pop(answer.event.reservation, None)
-                        names[answer.event.reservation] = None
+                    answer = await asyncio.wait_for(anext(answers), quiet_seconds)
+                    if answer.HasField("event"):
+                        events.append(answer.event)
     except (TimeoutError, StopAsyncIteration):
         pass  # the stream is quiet: it has told what was before
     except Fault as fault:
         if reason_of(fault) not in {"PERMISSION_DENIED", "EVENTS_FORGOTTEN", "TOO_MANY_STREAMS"}:
             raise
-    return list(reversed(names))
+    return events
 
 
 async def _decision_of(visitor: Visitor, reservation: str) -> str:

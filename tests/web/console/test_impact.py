@@ -52,13 +52,13 @@ async def window(browser: Browser, address: str, doubles: Doubles) -> AsyncItera
 
 
 async def test_does_it_pay_is_answered_by_the_first_lines(window: Page) -> None:
-    """The sentence, a yes, the difference over time, who is missing, the bands, the waits and the plan."""
+    """A yes, the sentence, the difference over time, who is missing, the bands, the waits and the plan."""
     await window.goto(f"{SITE}/impact")
     section = window.get_by_role("region", name="default")
     text = await section.inner_text()
     lines = [line for line in text.splitlines() if line.strip()]
-    assert lines[1].startswith("resolved +")
-    assert lines[2].startswith("Yes. Better, by more than chance explains: Concerns resolved.")
+    assert lines[1].startswith("Yes. Better, by more than chance explains: Concerns resolved.")
+    assert lines[2].startswith("resolved +")
     assert "had their concern resolved" in text
     assert "The ledger lost 17 records" in text
     assert "No outcome is known of 89%" in text

@@ -7,6 +7,7 @@ from playwright.async_api import Browser, Page, expect
 
 from matcher.v1 import routing_pb2 as pb
 from matcher.v1.roster_pb2 import ONLINE, Agent
+from matcher.web.console.pages.why import ended_of
 from matcher.web.console.replays import Verdict, as_it_was, under
 from matcher.web.console.story import steps_of
 from matcher.web.console.why import why_of
@@ -119,6 +120,8 @@ async def test_a_contact_tells_why_its_agent_was_chosen(page: Page, service: Ser
         routed = await client.route("My honey bees have swarmed.", contact_id="c/1", wait=True)
         await client.accept(routed.reservation.name.rpartition("/")[2])
     await page.goto(f"/console/sites/{site}/why")
+    row = page.get_by_role("row", name="c/1")
+    await expect(row.get_by_role("cell")).to_have_text(["", "bea", "is served", "default"])
     await page.get_by_role("link", name="c/1").click()
     await expect(page.locator(".verdict")).to_have_text("The message meets this agent's interests.")
     await expect(page.locator("main")).to_contain_text("with a floor above")
@@ -152,3 +155,36 @@ async def test_a_contact_that_was_declined_links_each_of_its_decisions(
     assert await page.locator("#verdict").inner_text() != first
     assert {first, await page.locator("#verdict").inner_text()} == {"Why Bea?", "Why Tim?"}
     await context.close()
+
+
+async def test_a_conversation_that_has_ended_is_found_without_its_id(page: Page, service: Server) -> None:
+    """The newest comes first, with its agent; a press on it says why. A contact that nobody served is not listed."""
+    site = await service.site()
+    async with service.client(site) as client:
+        await client.create_agent("bea", person("Bea", "I keep honey bees."))
+        for contact in ("older", "newer"):
+            routed = await client.route("My honey bees have swarmed.", contact_id=contact, auto_accept=True)
+            await client.complete(routed.reservation.name)
+    await page.goto(f"/console/sites/{site}/why")
+    await expect(page.locator("#ended ~ .scroll tbody th")).to_have_text(["newer", "older"])
+    await expect(page.locator("main")).to_contain_text("the conversation with bea ended")
+    await seen(page)
+    await page.get_by_role("link", name="newer").click()
+    await expect(page.locator(".verdict")).to_have_text("The message meets this agent's interests.")
+
+
+def test_only_conversations_that_have_ended_are_listed() -> None:
+    """A contact that is served again after its conversation, and one that nobody served, are no ended conversations."""
+
+    def event(contact: str, state: pb.ContactState.ValueType, agent: str) -> pb.ContactEvent:
+        named = f"sites/s/agents/{agent}" if agent else ""
+        return pb.ContactEvent(contact=f"sites/s/contacts/{contact}", state=state, agent=named)
+
+    events = [
+        event("a", pb.CONTACT_CLOSED, "bea"),
+        event("b", pb.CONTACT_CLOSED, ""),
+        event("c%2Fd", pb.CONTACT_CLOSED, "tim"),
+        event("e", pb.CONTACT_CLOSED, "bea"),
+        event("e", pb.CONTACT_ASSIGNED, "tim"),
+    ]
+    assert [(one.contact, one.agent) for one in ended_of(events)] == [("c/d", "tim"), ("a", "bea")]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from starlette.responses import Response
 
@@ -14,6 +16,7 @@ from matcher.v1 import routing_pb2 as pb
 from matcher.web.console.access import reason_of
 from matcher.web.console.advice import refusal_of
 from matcher.web.console.page import Get, Page
+from matcher.web.console.recorded import last_events
 from matcher.web.console.said import CAUSES, STATES, short
 from matcher.web.console.story import steps_of
 from matcher.web.console.visitor import Visitor
@@ -22,11 +25,26 @@ from matcher.web.faults import Fault
 
 LISTED: Final = 30
 """Contacts that the page offers to look at."""
+LOOKED_THROUGH: Final = 500
+"""Changes of the site that are looked through for contacts that have ended."""
+QUIET_SECONDS: Final = 0.25
+"""After so long without an event the stream has told them; the page waits for it."""
 MOST_DECISIONS: Final = 12
 """Decisions of a contact that are read, the newest."""
 STEPS_SECONDS: Final = 5.0
 GONE: Final = frozenset({"RESERVATION_NOT_FOUND", "DECISION_NOT_FOUND"})
 UNKNOWN: Final = frozenset({"CONTACT_NOT_FOUND", "DECISION_NOT_FOUND", "FIELDS_INVALID"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A contact that has ended lately, with its last agent."""
+
+    contact: str
+    agent: str
+    because: str
+    pool: str
+    time: Timestamp
 
 
 async def show(visitor: Visitor) -> Response:
@@ -40,6 +58,8 @@ async def show(visitor: Visitor) -> Response:
         "steps": (),
         "refusal": None,
         "listed": (),
+        "ended": (),
+        "agents": {},
     }
     try:
         if contact or decision:
@@ -49,8 +69,32 @@ async def show(visitor: Visitor) -> Response:
             raise
         values["refusal"] = refusal_of(fault)
     if values["contact"] is None and values["why"] is None:
-        values["listed"] = await _listed(visitor)
+        listed, events = await asyncio.gather(_listed(visitor), last_events(visitor, "", LOOKED_THROUGH, QUIET_SECONDS))
+        agents = {contact_of(event): short(event.agent) for event in events if event.agent}
+        values |= {"listed": listed, "ended": ended_of(events)[:LISTED], "agents": agents}
     return visitor.page("why.html", status=404 if values["refusal"] else 200, **values)
+
+
+def contact_of(event: pb.ContactEvent) -> str:
+    """Return the id of the contact that an event is of, as its caller knows it."""
+    return short(event.contact).replace("%2F", "/")
+
+
+def ended_of(events: Iterable[pb.ContactEvent]) -> list[Ended]:
+    """Return the conversations that have ended, by events in their order: the newest first."""
+    ended: dict[str, Ended] = {}
+    for event in events:
+        ended.pop(event.contact, None)
+        if event.state == pb.CONTACT_CLOSED and event.agent:
+            agent = short(event.agent)
+            ended[event.contact] = Ended(
+                contact=contact_of(event),
+                agent=agent,
+                because=CAUSES.get(event.cause, "").format(agent=agent),
+                pool=short(event.pool),
+                time=event.time,
+            )
+    return list(reversed(ended.values()))
 
 
 async def _shown(visitor: Visitor, contact: str, decision: str) -> dict[str, Any]:
