@@ -53,27 +53,27 @@ class _Servicer(aio.HealthServicer):
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802 - gRPC's name
         """Return the status of a service or a site."""
-        return await super().Check(self._known(request), context)
+        if request.service.startswith(SITE) and request.service not in self._server_status:
+            request = health_pb2.HealthCheckRequest()
+        return await super().Check(request, context)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - gRPC's name
         """Send the status of a service or a site, and each change of it."""
-        await super().Watch(self._known(request), context)
+        if request.service.startswith(SITE):
+            self._server_status.setdefault(request.service, self._server_status[""])
+        await super().Watch(request, context)
 
-    @property
-    def sites(self) -> list[str]:
-        """Return the names of the sites that have a status of their own."""
-        return [name for name in self._server_status if name.startswith(SITE)]
-
-    async def forget(self, name: str) -> None:
-        """Forget a site that this process has closed; those who watch the name hear that it is not known."""
-        await self.set(name, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+    async def set_all(self, serving: bool, sites: Mapping[str, bool] | None) -> None:
+        """Set the status of every service and of every site that is open, by its name, or watched; see `Health.set`."""
+        names = [name for name in self._server_status if name.startswith(SITE)]
+        statuses = dict.fromkeys((*SERVICES, *names), serving) | dict(sites or {})
+        for name, served in statuses.items():
+            await self.set(name, SERVING if served else NOT_SERVING)
+        closed = [name for name in names if sites is not None and name not in sites]
         if not self._gracefully_shutting_down:  # type: ignore[attr-defined]  # it goes through the statuses
-            self._server_status.pop(name, None)
-
-    def _known(self, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckRequest:
-        if request.service.startswith(SITE) and request.service not in self._server_status:
-            return health_pb2.HealthCheckRequest()
-        return request
+            for name in closed:
+                if name not in self._server_watchers:  # type: ignore[attr-defined]
+                    del self._server_status[name]
 
 
 class Health:
@@ -93,17 +93,13 @@ class Health:
     async def set(self, serving: bool, why: str, sites: Mapping[str, bool] | None = None) -> None:
         """Set whether this process serves calls; `why` is logged when it changes.
 
-        sites: of each open site whether it is served; None: none is, if this process is not serving.
+        sites: of each open site whether it is served; None: each is what the process is.
         """
         if self.stopping.is_set():
             return
-        named = {site_name(site): served for site, served in sites.items()} if sites is not None else None
-        for name in self.servicer.sites:
-            if named is not None and name not in named:
-                await self.servicer.forget(name)
-        own = dict.fromkeys(self.servicer.sites, serving) if named is None else named
-        for name, served in {**dict.fromkeys(SERVICES, serving), **own}.items():
-            await self.servicer.set(name, SERVING if served else NOT_SERVING)
+        await self.servicer.set_all(
+            serving, None if sites is None else {site_name(site): served for site, served in sites.items()}
+        )
         self._record(serving, why)
 
     async def stop(self) -> None:
