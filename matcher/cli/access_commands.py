@@ -102,7 +102,7 @@ async def rotate(
     days: Days = None,
     overlap: Annotated[
         float | None,
-        typer.Option("--overlap", min=0, max=87_600, help="For how many hours the present key still counts."),
+        typer.Option("--overlap", min=0, max=87_600, help="Hours for which the present key stays valid."),
     ] = None,
     local: Local = False,
 ) -> None:

@@ -32,7 +32,9 @@ FORGOTTEN: Final = "(forgotten)"
 AUDITED_FROM: Final = "0003"
 """The first schema of the ledger that has the trail."""
 
-OfSite = Annotated[str, typer.Option("--of-site", metavar="SITE", help="Only the changes of one site; else of all.")]
+OfSite = Annotated[
+    str, typer.Option("--of-site", metavar="SITE", help="Only the changes of this site; default: of all sites.")
+]
 
 
 def commands() -> typer.Typer:
@@ -52,7 +54,7 @@ async def list_records(
     session: Session,
     *,
     of_site: OfSite = "",
-    last: Annotated[int, typer.Option("--last", min=1, help="How many of the latest.")] = 50,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many of the latest records to list.")] = 50,
 ) -> None:
     """List the latest changes: when, who, what, and which fields; a change is listed about a second after it."""
     records: deque[Chained] = deque(maxlen=last)
@@ -127,7 +129,9 @@ async def export(
     session: Session,
     *,
     of_site: OfSite = "",
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; -: standard output.")] = STANDARD_OUTPUT,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file to write; -: standard output.")
+    ] = STANDARD_OUTPUT,
 ) -> None:
     """Write every record as a line of JSON, with its MAC and the values that are not forgotten."""
     if out == STANDARD_OUTPUT and session.as_json:

@@ -53,7 +53,8 @@ async def support_bundle(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write, such as support.tar.gz.")],
     *,
     log: Annotated[
-        Path | None, typer.Option("--log", help="A file with the service's log as JSON lines, to take the last of.")
+        Path | None,
+        typer.Option("--log", help="A file with the service's log as JSON lines, whose last lines are taken along."),
     ] = None,
 ) -> None:
     """Write what helps somebody else to find a fault: findings, settings, versions, metrics, figures, log lines.

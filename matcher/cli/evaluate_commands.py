@@ -91,7 +91,7 @@ async def evaluate(
         bool,
         typer.Option(
             "--profiles",
-            help="Measure what a stranger's profile costs a message, what a message finds as a profile beside 'hi'.",
+            help="Measure what a stranger's profile costs a message, and what a profile alone finds beside 'hi'.",
         ),
     ] = False,
     sealed: Annotated[

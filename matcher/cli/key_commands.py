@@ -176,7 +176,7 @@ async def remove(session: Session, key_id: KeyId) -> None:
 async def start_over(
     session: Session,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Yes, the keyring is lost.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm that the keyring is lost.")] = False,
 ) -> None:
     """Forget which keys the store's records were made with, when the keyring is lost: the next start makes new ones.
 

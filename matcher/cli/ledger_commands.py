@@ -88,8 +88,10 @@ async def export(
     form: Annotated[
         Literal["csv", "parquet"], typer.Option("--format", help="parquet needs the extra `parquet`.")
     ] = "csv",
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to; -: standard output.")] = STANDARD_OUTPUT,
-    of_site: Annotated[str, typer.Option("--of-site", help="Only the rows of one site; else of all.")] = "",
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file to write; -: standard output.")
+    ] = STANDARD_OUTPUT,
+    of_site: Annotated[str, typer.Option("--of-site", help="Only the rows of this site; default: of all sites.")] = "",
 ) -> None:
     """Write one table of the ledger as a file. The service goes on, and the rows are those of one moment.
 

@@ -41,7 +41,9 @@ async def record(
     session: Session,
     contact: Name,
     source: Annotated[str, typer.Option("--source", help='Who says it: "survey", "crm", "qa".')],
-    observed: Annotated[str, typer.Option("--observed", help="When, such as 2026-11-30T12:00:00Z; now.")] = "",
+    observed: Annotated[
+        str, typer.Option("--observed", help="When it was observed, such as 2026-11-30T12:00:00Z; default: now.")
+    ] = "",
     resolved: Annotated[
         bool | None, typer.Option("--resolved/--unresolved", help="Whether the concern was resolved.")
     ] = None,

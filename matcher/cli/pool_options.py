@@ -16,16 +16,16 @@ WrapUp = Annotated[
     Seconds, typer.Option("--wrap-up", help="Seconds after a conversation before the agent has free capacity again.")
 ]
 WrapUpComplete = Annotated[
-    Seconds, typer.Option("--wrap-up-complete", help="The same after a conversation that was completed only.")
+    Seconds, typer.Option("--wrap-up-complete", help="As --wrap-up, but only after a completed conversation.")
 ]
 WrapUpTransfer = Annotated[
-    Seconds, typer.Option("--wrap-up-transfer", help="The same of the agent who handed a contact on only.")
+    Seconds, typer.Option("--wrap-up-transfer", help="As --wrap-up, but only for the agent who handed a contact on.")
 ]
 WrapUpCancel = Annotated[
-    Seconds, typer.Option("--wrap-up-cancel", help="The same after a conversation that was canceled; default: 0.")
+    Seconds, typer.Option("--wrap-up-cancel", help="As --wrap-up, after a canceled conversation; default: 0.")
 ]
 WrapUpExpiry = Annotated[
-    Seconds, typer.Option("--wrap-up-expiry", help="The same after a conversation that expired; default: 0.")
+    Seconds, typer.Option("--wrap-up-expiry", help="As --wrap-up, after an expired conversation; default: 0.")
 ]
 
 
@@ -41,7 +41,7 @@ SecondComplete = Annotated[
     typer.Option(
         "--second-complete",
         case_sensitive=False,
-        help="What a second complete does. To end the wrap-up is the former way, kept for one release.",
+        help="What a second `complete` does; ENDS_WRAP_UP is the former behaviour, kept for one release.",
     ),
 ]
 Floor = Annotated[float | None, typer.Option("--floor", help="Affinity below which a message falls back.")]

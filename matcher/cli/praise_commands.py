@@ -15,7 +15,7 @@ from matcher.cli.watch_commands import Count
 from matcher.client.praise_digest import beginning, lines_of
 from matcher.v1 import feedback_pb2 as pb
 
-Agent = Annotated[str, typer.Option("--agent", help="Whose praise.")]
+Agent = Annotated[str, typer.Option("--agent", help="The agent whose praise is shown.")]
 Manager = Annotated[str, typer.Option("--manager", help="The praise of all agents whom this person manages.")]
 
 

@@ -28,7 +28,7 @@ async def events(
     resume: Annotated[str, typer.Option("--resume", help="Start after the answer with this resume_token.")] = "",
     last: Annotated[
         int,
-        typer.Option("--last", min=0, max=10_000, help="Begin with the last changes of the site: this number of them."),
+        typer.Option("--last", min=0, max=10_000, help="How many of the site's last changes to begin with."),
     ] = 0,
     count: Count = None,
 ) -> None:

@@ -25,7 +25,9 @@ async def web(
     session: Session,
     host: Annotated[
         str,
-        typer.Option("--host", metavar="ADDRESS", help="Where to listen; elsewhere than on loopback put TLS in front."),
+        typer.Option(
+            "--host", metavar="ADDRESS", help="The address to listen on; put TLS in front of any but loopback."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0: any that is free.")] = 8080,
     beside: Annotated[bool, typer.Option("--beside", help="End with standard input, as `serve --web` asks.")] = False,
