@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from playwright.async_api import Browser, Page, async_playwright
+import numpy as np
+from numpy.typing import NDArray
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from benchmarks.web_latency import AGENTS, gateway
 from matcher.cli.demo_service import running_service
@@ -111,9 +113,13 @@ async def watch(browser: Browser, web: str, target: str, rate: float, seconds: i
         await page.wait_for_selector("li.t")
         await page.wait_for_timeout(1_000 * STARTED_SECONDS)
         told_before = await _heard(page)
+        devtools = await page.context.new_cdp_session(page)
+        await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+        spent = -await _work(devtools)
         sent = asyncio.create_task(_events(client, rate, seconds + STARTED_SECONDS))
         await asyncio.sleep(STARTED_SECONDS)
         seen: dict[str, Any] = await page.evaluate(WATCH, seconds)
+        spent += await _work(devtools)
         events = await sent
         told = 0
         for _ in range(int(TOLD_SECONDS)):
@@ -122,13 +128,21 @@ async def watch(browser: Browser, web: str, target: str, rate: float, seconds: i
             await asyncio.sleep(1)
     gaps, tasks = seen["gaps"], seen["tasks"]
     dropped = sum(max(0, round(gap / (1_000 / 60)) - 1) for gap in gaps)
+    script, style, layout, all_tasks = spent / (seconds + STARTED_SECONDS) * 1_000
     paced = events / (seconds + STARTED_SECONDS)
     print(
         f"\nLive, 1,000 agents, {paced:.0f} events a second: {events} sent, {told} told, "
         f"in {seconds} s {seen['changes']} changes of the page, {len(gaps)} frames drawn and {dropped} of 60 a "
         f"second dropped, the longest gaps {', '.join(f'{gap:.0f}' for gap in gaps[:3])} ms; {len(tasks)} tasks over "
-        f"50 ms, the longest {max(tasks, default=0):.0f} ms."
+        f"50 ms, the longest {max(tasks, default=0):.0f} ms. The thread of the page worked {all_tasks:.0f} ms a "
+        f"second by its own clock: {script:.0f} in scripts, {style:.0f} for styles, {layout:.0f} for the layout."
     )
+
+
+async def _work(devtools: CDPSession) -> NDArray[np.float64]:
+    """Return the processor time of a page's thread in seconds: scripts, styles, layout, all tasks."""
+    found = {one["name"]: one["value"] for one in (await devtools.send("Performance.getMetrics"))["metrics"]}
+    return np.array([found[f"{part}Duration"] for part in ("Script", "RecalcStyle", "Layout", "Task")])
 
 
 async def _heard(page: Page) -> int:

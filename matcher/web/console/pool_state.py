@@ -155,7 +155,7 @@ def _verdict(
     free = f"{count(counts[FREE], 'agent is', 'agents are')} free"
     if waiting:
         waits = count(waiting, "contact waits", "contacts wait")
-        return f"{free}, and yet {waits}: see below what they require."
+        return f"{free}, and yet {waits}: see in the pool what they require."
     return f"{free}, and nobody waits." if not said else f"{free} ({said}), and nobody waits."
 
 

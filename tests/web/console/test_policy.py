@@ -136,7 +136,7 @@ def test_a_pool_says_in_a_sentence_why_nobody_answers() -> None:
     assert told.verdict == "Nobody can take a contact now: of 3 agents 1 busy, 1 away, 1 offline. 2 contacts wait."
     assert "1 agent is away: missed 3 offers in a row." in told.advice
     told = state_of(pool, [*away, agent("d")], (), unread=False)
-    assert told.verdict == "1 agent is free, and yet 2 contacts wait: see below what they require."
+    assert told.verdict == "1 agent is free, and yet 2 contacts wait: see in the pool what they require."
     first = told.members[0]
     assert (first.agent, first.state, first.channels) == ("d", "free", ("chat",))
     assert member_of(agent("e", total=0)).state == "without capacity"

@@ -25,6 +25,8 @@ from matcher.web.faults import Fault
 
 LISTED: Final = 30
 """Contacts that the page offers to look at."""
+MOST_RESERVATIONS: Final = 1_000
+"""Reservations that are read for the agents of these contacts."""
 LOOKED_THROUGH: Final = 500
 """Changes of the site that are looked through for contacts that have ended."""
 QUIET_SECONDS: Final = 0.25
@@ -75,9 +77,9 @@ async def show(visitor: Visitor) -> Response:
     return visitor.page("why.html", status=404 if values["refusal"] else 200, **values)
 
 
-def contact_of(event: pb.ContactEvent) -> str:
-    """Return the id of the contact that an event is of, as its caller knows it."""
-    return short(event.contact).replace("%2F", "/")
+def contact_of(of: pb.ContactEvent | pb.Reservation) -> str:
+    """Return the id of the contact that an event or a reservation is of, as its caller knows it."""
+    return short(of.contact).replace("%2F", "/")
 
 
 def ended_of(events: Iterable[pb.ContactEvent]) -> list[Ended]:
@@ -196,6 +198,18 @@ async def _listed(visitor: Visitor) -> list[tuple[str, str, str, str]]:
         (short(one.name).replace("%2F", "/"), one.customer, STATES.get(one.state, ""), short(one.pool))
         for one in answer.contacts
     ]
+
+
+async def _agents(visitor: Visitor) -> dict[str, str]:
+    """Return the agents of contacts that live, of at most a thousand."""
+    request = pb.ListReservationsRequest(parent=visitor.site_name, page_size=MOST_RESERVATIONS)
+    try:
+        answer = await visitor.ask(visitor.stubs.routing.ListReservations, request)
+    except Fault as fault:
+        if reason_of(fault) == "PERMISSION_DENIED":
+            return {}
+        raise
+    return {contact_of(one): short(one.agent) for one in answer.reservations}
 
 
 PAGE = Page("why", "Why her?", needs=("RoutingService/GetDecision",), routes=(Get("", show),))
