@@ -118,9 +118,10 @@ class CustomerServiceServicer:
     def ForgetCustomer(self, request, context):
         """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
         praise or the ledger has it: handles and their digests, interests, relationships, and the
-        contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
-        the embedded store's append-only file keeps of them go with its next rewrite, within
-        MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
+        contacts, reservations, decisions, requests and events that came of them. It answers when they are gone
+        from the store. The ledger's rows go a second or so later, or when the ledger is back: until then
+        with_ended_contacts lists their contacts. The bytes that the embedded store's append-only file keeps of them go with
+        its next rewrite, within MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,9 +59,10 @@ class CustomerServiceStub:
     ForgetCustomer: _grpc.UnaryUnaryMultiCallable[_customers_pb2.ForgetCustomerRequest, _empty_pb2.Empty]
     """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
     praise or the ledger has it: handles and their digests, interests, relationships, and the
-    contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
-    the embedded store's append-only file keeps of them go with its next rewrite, within
-    MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
+    contacts, reservations, decisions, requests and events that came of them. It answers when they are gone
+    from the store. The ledger's rows go a second or so later, or when the ledger is back: until then
+    with_ended_contacts lists their contacts. The bytes that the embedded store's append-only file keeps of them go with
+    its next rewrite, within MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
     """
 
 @_typing.type_check_only
@@ -94,9 +95,10 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     ForgetCustomer: _aio.UnaryUnaryMultiCallable[_customers_pb2.ForgetCustomerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
     praise or the ledger has it: handles and their digests, interests, relationships, and the
-    contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
-    the embedded store's append-only file keeps of them go with its next rewrite, within
-    MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
+    contacts, reservations, decisions, requests and events that came of them. It answers when they are gone
+    from the store. The ledger's rows go a second or so later, or when the ledger is back: until then
+    with_ended_contacts lists their contacts. The bytes that the embedded store's append-only file keeps of them go with
+    its next rewrite, within MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -162,9 +164,10 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Removes every trace of a customer, who is found by the name, or by a handle even where nothing but contacts, decisions,
         praise or the ledger has it: handles and their digests, interests, relationships, and the
-        contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
-        the embedded store's append-only file keeps of them go with its next rewrite, within
-        MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
+        contacts, reservations, decisions, requests and events that came of them. It answers when they are gone
+        from the store. The ledger's rows go a second or so later, or when the ledger is back: until then
+        with_ended_contacts lists their contacts. The bytes that the embedded store's append-only file keeps of them go with
+        its next rewrite, within MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
         """
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
