@@ -61,22 +61,27 @@ class AbsoluteFloors:
         self._folder = folder
         self._stock: _Stock | None = None
         self._known: dict[str, Floors] = {}
+        self._served: dict[int, tuple[Scorer, Floors]] = {}
+        """By the id of a scorer, which is kept beside: to hash a map of megabytes takes 10 ms, and each pool asks."""
         self._lock = asyncio.Lock()
 
     async def of(self, scorer: Scorer) -> Floors:
         """Return the floors by a scorer. Raises what the encoder raises, except EncoderOverloaded."""
-        fingerprint = scorer.fingerprint
+        if (served := self._served.get(id(scorer))) is not None:
+            return served[1]
+        fingerprint = await asyncio.to_thread(lambda: scorer.fingerprint)
         if fingerprint not in self._known:
             async with self._lock:
                 if fingerprint not in self._known:
                     self._known[fingerprint] = await self._read_or_compute(scorer)
+        self._served[id(scorer)] = scorer, self._known[fingerprint]
         return self._known[fingerprint]
 
     async def _read_or_compute(self, scorer: Scorer) -> Floors:
         digest = await asyncio.to_thread(_digest, self._encoder)
         file = self._folder / f"floors-{self._encoder.fingerprint}-{digest}.json"
         kept = await asyncio.to_thread(_read, file)
-        fingerprint = scorer.fingerprint
+        fingerprint = await asyncio.to_thread(lambda: scorer.fingerprint)
         if fingerprint in kept:
             return _floors(kept[fingerprint])
         stock = self._stock or await self._encode()

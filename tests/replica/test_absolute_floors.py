@@ -98,6 +98,27 @@ async def test_a_pool_without_agents_has_the_absolute_floors(tmp_path: Path) -> 
     await floors.close()
 
 
+class Counted(Scorer):
+    """Counts how often its map is hashed."""
+
+    hashed = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the scorer's own, and count."""
+        Counted.hashed += 1
+        return Scorer().fingerprint
+
+
+async def test_a_thousand_pools_of_one_scorer_hash_its_map_no_more_often_than_the_first(tmp_path: Path) -> None:
+    """Each pool that is written asks for the absolute floors, and a map of megabytes takes milliseconds to hash."""
+    absolute, scorer = AbsoluteFloors(CountingEncoder(), tmp_path), Counted()
+    first = await absolute.of(scorer)
+    hashed = Counted.hashed
+    assert all([await absolute.of(scorer) is first for _ in range(1_000)])
+    assert Counted.hashed == hashed
+
+
 def test_every_language_has_support_texts_that_are_no_small_talk() -> None:
     """Support texts are longer than small talk, each once, and in every language that is identified."""
     texts = support_texts()
