@@ -165,7 +165,12 @@ async def test_a_conversation_that_has_ended_is_found_without_its_id(page: Page,
         for contact in ("older", "newer"):
             routed = await client.route("My honey bees have swarmed.", contact_id=contact, auto_accept=True)
             await client.complete(routed.reservation.name)
+        offered = await client.route("My honey bees have swarmed.", contact_id="declined", wait=True)
+        await client.decline(offered.reservation.name)
     await page.goto(f"/console/sites/{site}/why")
+    await expect(page.get_by_role("row", name="declined").get_by_role("cell")).to_have_text(
+        ["", "", "waits", "default"]
+    )
     await expect(page.locator("#ended ~ .scroll tbody th")).to_have_text(["newer", "older"])
     await expect(page.locator("main")).to_contain_text("the conversation with bea ended")
     await seen(page)

@@ -71,8 +71,9 @@ async def show(visitor: Visitor) -> Response:
             raise
         values["refusal"] = refusal_of(fault)
     if values["contact"] is None and values["why"] is None:
-        listed, events = await asyncio.gather(_listed(visitor), last_events(visitor, "", LOOKED_THROUGH, QUIET_SECONDS))
-        agents = {contact_of(event): short(event.agent) for event in events if event.agent}
+        listed, agents, events = await asyncio.gather(
+            _listed(visitor), _agents(visitor), last_events(visitor, "", LOOKED_THROUGH, QUIET_SECONDS)
+        )
         values |= {"listed": listed, "ended": ended_of(events)[:LISTED], "agents": agents}
     return visitor.page("why.html", status=404 if values["refusal"] else 200, **values)
 
