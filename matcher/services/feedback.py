@@ -35,7 +35,7 @@ from matcher.model.resource_names import agent_name, contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.ledger import Ledger
-from matcher.store.clock import CALLERS_AHEAD_MS, Clocks
+from matcher.store.clock import CALLERS_AHEAD_MS, CALLERS_BEHIND_MS, Clocks
 from matcher.store.outcomes import KnownContact, OutcomeStore
 from matcher.store.praise import PraiseStore, PraiseWrite
 
@@ -138,13 +138,10 @@ class FeedbackService:
             elif write.outcomes and not self._ledger.is_on:
                 found.append(LedgerOff())
             elif record is not None and _is_of(write, record):
-                life = Life(write.contact, record.born_ms)
-                digest = self._praise.customer_digest(record.customer)
-                found.append(_Found(life, record.agent, record.agent_uid, digest))
+                found.append(self._of_record(write, record))
             else:
                 found.append(ContactNotFound(contact_name(site, write.contact)))
-                if self._ledger.is_on:
-                    asked[place] = AskedLife(write.contact, write.born_ms, write.observed_ms)
+                asked[place] = AskedLife(write.contact, write.born_ms, write.observed_ms)
         try:
             lives = await self._read_lives(replica, list(asked.values()))
         except LedgerAway as away:
@@ -152,11 +149,17 @@ class FeedbackService:
         for place, known_life in zip(asked, lives, strict=True):
             if known_life is not None:
                 found[place] = _Found(known_life.life, known_life.agent, "", known_life.customer)
+            elif (record := known[place]) is not None and _is_of(writes[place], record, CALLERS_BEHIND_MS):
+                found[place] = self._of_record(writes[place], record)
         return found
 
+    def _of_record(self, write: OutcomeWrite, record: KnownContact) -> _Found:
+        digest = self._praise.customer_digest(record.customer)
+        return _Found(Life(write.contact, record.born_ms), record.agent, record.agent_uid, digest)
+
     async def _read_lives(self, replica: SiteReplica, asked: Sequence[AskedLife]) -> list[LedgerLife | None]:
-        if not asked:
-            return []
+        if not asked or not self._ledger.is_on:
+            return [None for _ in asked]
         return await self._ledger.read(lambda reader: reader.find_lives(replica.life, asked))
 
     async def _histories(self, replica: SiteReplica, lives: Sequence[Life]) -> list[tuple[Outcome, ...]]:
@@ -212,11 +215,11 @@ def _words(replica: SiteReplica, write: OutcomeWrite, found: _Found) -> PraiseWr
     return PraiseWrite(found.life, found.agent, uid, found.customer, source=write.source, text=write.praise)
 
 
-def _is_of(write: OutcomeWrite, record: KnownContact) -> bool:
-    """Return whether an outcome is of the life whose record the store has."""
+def _is_of(write: OutcomeWrite, record: KnownContact, behind_ms: int = 0) -> bool:
+    """Return whether an outcome is of the life whose record the store has; behind_ms: how early its time may be."""
     if write.born_ms is not None:
         return write.born_ms == record.born_ms
-    return write.observed_ms is None or write.observed_ms >= record.born_ms
+    return write.observed_ms is None or write.observed_ms + behind_ms >= record.born_ms
 
 
 def _merged(kept: Sequence[Outcome], recent: Sequence[Outcome]) -> tuple[Outcome, ...]:

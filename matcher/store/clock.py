@@ -12,6 +12,8 @@ GRACE_MS: Final = 5
 """The local estimate of the store's clock may be ahead by this much: a time counts as passed only this much later."""
 CALLERS_AHEAD_MS: Final = 60_000
 """How far ahead of the store's clock a time that a caller gives may be: the clocks of machines differ."""
+CALLERS_BEHIND_MS: Final = 60_000
+"""How long before its contact began a caller may say that an outcome was seen: some callers tell whole seconds."""
 
 
 class Clock(Protocol):

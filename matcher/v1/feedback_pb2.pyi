@@ -221,7 +221,7 @@ class RecordOutcomeRequest(_message.Message):
     @_builtins.property
     def contact_create_time(self) -> _timestamp_pb2.Timestamp:
         """When the contact was created, where its id had several lives: Contact.create_time. Unset: the latest life that had
-        begun at observed_time.
+        begun at observed_time, or where none had, the one that began within a minute after it.
         """
 
     @_builtins.property

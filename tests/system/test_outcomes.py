@@ -56,6 +56,25 @@ def told(found: pb.ContactOutcomes) -> tuple[dict[str, tuple[str, float]], list[
     return counts, [(one.source, one.kind, one.value) for one in found.recorded]
 
 
+async def test_a_time_in_whole_seconds_is_of_the_contact_that_began_in_that_second(service: Server) -> None:
+    """Half a minute before the contact began counts as the contact's, an hour before as nobody's."""
+    site = await service.site()
+    async with service.client(site) as client:
+        await hire(client, {"ana": person(SAIL)})
+        await served(client, "c-1")
+        born = (await client.contact("c-1")).create_time.seconds
+        for source, early in (("whole", 0), ("slow", 30)):
+            outcome = pb.Outcome(source=source, csat=5)
+            outcome.observed_time.FromSeconds(born - early)
+            await client.record_outcome("c-1", outcome)
+        outcome.observed_time.FromSeconds(born - 3600)
+        with pytest.raises(MatcherCallError) as refused:
+            await client.record_outcome("c-1", outcome)
+        assert refused.value.reason == "CONTACT_NOT_FOUND"
+        found = await client.outcomes("c-1")
+    assert {one.source for one in found.recorded} == {"whole", "slow"}
+
+
 async def test_outcomes_are_shown_at_once_and_a_correction_keeps_what_was_said_before(service: Server) -> None:
     """Every source outranks the agent; the same value again changes nothing."""
     async with service.client(await service.site()) as client:
