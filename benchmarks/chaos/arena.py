@@ -53,9 +53,10 @@ class Arena:
             for number in range(self.count):
                 url = await self._store_url()
                 self.replicas.append(Replica(number, self.folder, self._environment(url, number), self.tree_of(number)))
+            # Before any replica runs: a service that hears of no later key must come as far as the attack.
+            self.key = await self.replicas[0].first_key()
             # Started before the others, because the first replica may have to compile the model.
             await self.replicas[0].start()
-            self.key = await self.replicas[0].first_key()
             await asyncio.gather(*(replica.start() for replica in self.replicas[1:]))
             for replica in self.replicas:
                 door = Proxy(replica.target)

@@ -106,9 +106,9 @@ OF_SERVICE: Final[Mapping[str, Bug]] = {
     ),
     "health does not come back": bug(
         "matcher/rpc/health.py",
-        "        if self.stopping.is_set():\n            return\n        named",
+        "        if self.stopping.is_set():\n            return\n        await self.servicer.set_all(",
         '        self.bad = getattr(self, "bad", False) or (not serving and "store" in why)\n'
-        "        serving = serving and not self.bad\n        named",
+        "        serving = serving and not self.bad\n        await self.servicer.set_all(",
         "store paused",
         Law.HEALTH,
     ),
