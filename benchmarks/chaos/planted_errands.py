@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from benchmarks.chaos.patches import Bug, bug
+from benchmarks.chaos.patches import LUA, Bug, Edit, bug
 from benchmarks.chaos.verdict import Law
 
 _REPLICA: Final = "matcher/replica/site_replica.py"
@@ -55,9 +55,9 @@ OF_ERRANDS: Final[Mapping[str, Bug]] = {
         Law.LEDGER,
     ),
     "a corrected outcome does not count": bug(
-        "matcher/ledger/writer.py",
-        "            former.append(before)\n",
-        "            continue\n",
+        "matcher/model/outcomes.py",
+        "if before is None or outcome.source != AGENT_SOURCE or before.source == AGENT_SOURCE:",
+        "if before is None:",
         "errands",
         Law.LEDGER,
     ),
@@ -65,12 +65,17 @@ OF_ERRANDS: Final[Mapping[str, Bug]] = {
         "matcher/rpc/body_limits.py", "ROUTE_BYTES: Final = 512 * KIB", "ROUTE_BYTES: Final = 512 * MIB", "errands",
         Law.BOUND,
     ),
-    "a site that is created again has the agents of the one before": bug(
-        "matcher/store/sites.py",
-        "            while await self._erase_all(deletion):\n",
-        "            while False:\n",
+    "a site that is created again has the agents of the one before": Bug(
+        (
+            Edit("matcher/store/sites.py", "while await self._erase_all(deletion):\n", "while False:\n"),
+            Edit(
+                f"{LUA}/found_site.lua",
+                "redis.call('EXISTS', key.pools, key.agents, key.contacts, key.roster) > 0",
+                "false",
+            ),
+        ),
         "errands",
-        Law.DELETED,
+        frozenset({Law.DELETED}),
     ),
     "a loss is not told": bug(_REPLICA, _TELL, "", "set back", Law.GONE, Law.LOST),
     "a loss is told late": bug(
@@ -82,6 +87,7 @@ OF_ERRANDS: Final[Mapping[str, Bug]] = {
         "        )\n",
         "set back",
         Law.UNREPORTED,
+        Law.GONE,
     ),
 }  # fmt: skip
 """Each bug by what a person would see of it."""
