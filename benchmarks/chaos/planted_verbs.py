@@ -59,7 +59,7 @@ OF_VERBS: Final[Mapping[str, Bug]] = {
         f"{LUA}/candidates.lua",
         "if cost and attempt.someone_waits and not attempt.from_queue and",
         "if false and",
-        "crowd",
+        "newcomers",
         Law.OVERTAKEN,
     ),
     "the capacity of a conversation that ended stays held": bug(

@@ -34,6 +34,8 @@ SCENES: Final[Mapping[str, Attack]] = {
     ),
     "crowd": _scene(agents=2, rate=10.0, wait_weight=1.0, waiting=0.6, short_waits=0.0, calls=0.0, declines=0.0,
                     ignores=0.0, transfers=0.0, wait=30.0, assignments=0.01, status_changes=0.01, talk=(0.8, 2.0)),
+    "newcomers": _scene(agents=2, rate=16.0, wait_weight=1.0, waiting=0.4, short_waits=0.0, calls=0.0, declines=0.0,
+                        ignores=0.0, transfers=0.0, wait=30.0, assignments=0.01, status_changes=0.01, talk=(0.8, 2.0)),
     "slow desks": _scene(answer=(0.4, 2.6), ignores=0.2, rate=6.0, waiting=0.9, auto_accept=0.0),
     "refusals": _scene(declines=0.3, ignores=0.3, waiting=0.9, auto_accept=0.0, assignments=0.01, rate=6.0),
     "departures": _scene(status_changes=3.0, rate=14.0, waiting=0.9, auto_accept=0.0, assignments=0.01),
