@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
@@ -13,7 +13,7 @@ import grpc
 from matcher.client.caller_trace import traceparent
 from matcher.client.credentials import FixedToken, TokenSource
 from matcher.client.failure import MatcherCallError
-from matcher.client.retry import service_config
+from matcher.client.retry import FIRST_PAUSE_SECONDS, MOST_ATTEMPTS, OUTCOME_UNKNOWN, service_config
 from matcher.client.spreading import spread
 from matcher.client.true_status import with_true_status
 from matcher.v1.customers_pb2_grpc import CustomerServiceStub
@@ -241,6 +241,28 @@ class Connection:
             return await method(request, timeout=seconds, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise MatcherCallError.of_call(error, getattr(request, "request_id", "")) from error
+
+    async def _insist(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Answer],
+        request: Request,
+        seconds: float,
+        may_repeat: Callable[[], Awaitable[bool]],
+    ) -> Answer:
+        """Call a method that gRPC must not repeat by itself; repeat the call as gRPC repeats others.
+
+        may_repeat: asked after an attempt whose answer was lost, before the next one.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        for _ in range(MOST_ATTEMPTS - 1):
+            try:
+                return await self._call(method, request, seconds)
+            except MatcherCallError as error:
+                if error.code not in OUTCOME_UNKNOWN or not await may_repeat():
+                    raise
+            await asyncio.sleep(pause)
+            pause *= 2
+        return await self._call(method, request, seconds)
 
     def _watch(
         self, method: grpc.aio.UnaryStreamMultiCallable[Request, Answer], request: Request, silence: float | None

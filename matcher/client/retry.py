@@ -65,9 +65,12 @@ of a second call (second_complete_ends_wrap_up), a repeat would end the wrap-up.
 where the first attempt was done, the etag that both send is no longer current. The client's methods repeat these three.
 """
 
+MOST_ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 0.05
+
 POLICY = {
-    "maxAttempts": 5,
-    "initialBackoff": "0.05s",
+    "maxAttempts": MOST_ATTEMPTS,
+    "initialBackoff": f"{FIRST_PAUSE_SECONDS:g}s",
     "maxBackoff": "1s",
     "backoffMultiplier": 2,
     # A server that drains under load refuses streams that it never read; gRPC reports some of them as CANCELLED.

@@ -13,7 +13,6 @@ from matcher.client.connection import Connection
 from matcher.client.failure import MatcherCallError
 from matcher.client.live_reservations import LiveReservations
 from matcher.client.resuming import resuming
-from matcher.client.retry import OUTCOME_UNKNOWN
 from matcher.client.spans import duration
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1.routing_pb2 import GetReservationRequest, Reservation
@@ -83,19 +82,15 @@ class RosterCalls(Connection):
     ) -> pb.Agent:
         """Change the named fields of the agent; without names, the fields that are set. A set etag must be current.
 
-        Where the answer is lost, the client repeats the call once: with an etag only while the agent still has it.
+        Where the answer is lost, the client repeats the call: with an etag only while the agent still has it.
         """
         request = pb.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=list(fields)))
         request.agent.name = name = self.name("agents", agent.name)
-        seconds = deadline or self.deadlines.write
-        try:
-            return await self._call(self._roster.UpdateAgent, request, seconds)
-        except MatcherCallError as error:
-            if error.code not in OUTCOME_UNKNOWN:
-                raise
-            if agent.etag and (await self.agent(name, deadline=deadline)).etag != agent.etag:
-                raise
-        return await self._call(self._roster.UpdateAgent, request, seconds)
+
+        async def may_repeat() -> bool:
+            return not agent.etag or (await self.agent(name, deadline=deadline)).etag == agent.etag
+
+        return await self._insist(self._roster.UpdateAgent, request, deadline or self.deadlines.write, may_repeat)
 
     async def delete_agent(
         self,
@@ -257,20 +252,16 @@ class RosterCalls(Connection):
     ) -> pb.Pool:
         """Change the named fields of the pool; without names, the fields that are set.
 
-        A named field without a value goes back to its default. Where the answer is lost, the client repeats the call
-        once: with an etag only while the pool still has it.
+        A named field without a value goes back to its default. Where the answer is lost, the client repeats the call:
+        with an etag only while the pool still has it.
         """
         request = pb.UpdatePoolRequest(pool=pool, update_mask=FieldMask(paths=list(fields)))
         request.pool.name = name = self.name("pools", pool.name)
-        seconds = deadline or self.deadlines.write
-        try:
-            return await self._call(self._roster.UpdatePool, request, seconds)
-        except MatcherCallError as error:
-            if error.code not in OUTCOME_UNKNOWN:
-                raise
-            if pool.etag and (await self.pool(name, deadline=deadline)).etag != pool.etag:
-                raise
-        return await self._call(self._roster.UpdatePool, request, seconds)
+
+        async def may_repeat() -> bool:
+            return not pool.etag or (await self.pool(name, deadline=deadline)).etag == pool.etag
+
+        return await self._insist(self._roster.UpdatePool, request, deadline or self.deadlines.write, may_repeat)
 
     async def delete_pool(self, pool: str, *, etag: str = "", deadline: float | None = None) -> None:
         """Remove a pool that no agent is in."""
